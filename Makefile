@@ -1,0 +1,127 @@
+# Everything a person does with Pedigree from day to day. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+
+# Day-to-day variables: make train CONFIG=tiny NAME=dogs DATA=data/dogs
+DATA    ?= data
+RUNS    ?= runs
+NAME    ?= main
+CONFIG  ?= tiny
+DEVICE  ?= auto
+PORT    ?= 8700
+SITE    ?=
+ARGS    ?=
+PACK    := $(DATA)/packs/$(NAME).h5
+RUN     := $(RUNS)/$(NAME)
+
+DEMO_DATA := data/demo
+DEMO_RUNS := runs
+DEMO_RUN  := $(DEMO_RUNS)/demo
+DEMO_PORT ?= 8765
+
+.PHONY: help setup demo demo-clean scrape status import duplicates auto curate pack train sample novelty \
+        test test-slow check format bench browser clean
+
+help: ## list the targets
+	@echo "Pedigree: collect, judge, pack, learn, draw, check. Two commands do everything: make demo, make test"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "Variables: DATA=data RUNS=runs NAME=main CONFIG=tiny DEVICE=auto PORT=8700 SITE=sites.toml ARGS='--more options'"
+
+setup: $(STAMP) ## build .venv with everything (done by the other targets when needed)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "setting up $(VENV) (once; it is renewed when pyproject.toml or constraints.txt change)" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## the whole way on a small embedded web site: collect, judge, pack, learn, draw, check
+	@echo "== 1/6 collect: pictures from the demo site on 127.0.0.1:$(DEMO_PORT)"
+	@$(BIN)/python -m scrape run --demo-site --port $(DEMO_PORT) --data $(DEMO_DATA)
+	@echo "== 2/6 judge: one of each duplicate group, no blanks, no collages"
+	@$(BIN)/python -m curate_app auto --data $(DEMO_DATA)
+	@echo "== 3/6 pack: one HDF5 file that remembers where every picture came from"
+	@$(BIN)/python -m dataset pack --data $(DEMO_DATA) --set name=demo
+	@$(BIN)/python -m dataset verify $(DEMO_DATA)/packs/demo.h5
+	@echo "== 4/6 learn: a small diffusion model (about five minutes on two cores)"
+	@$(BIN)/python -m train run --config tiny --packed $(DEMO_DATA)/packs/demo.h5 --runs $(DEMO_RUNS) --name demo
+	@echo "== 5/6 draw: pictures of every class"
+	@$(BIN)/python -m sample draw $(DEMO_RUN)
+	@echo "== 6/6 check: is any of them a copy, and of whose picture?"
+	@$(BIN)/python -m sample novelty $(DEMO_RUN)/samples --packed $(DEMO_DATA)/packs/demo.h5
+	@$(BIN)/python -m sample summary --data $(DEMO_DATA) --run $(DEMO_RUN)
+
+scrape: $(STAMP) ## collect pictures: SITE=file.toml (without it: the demo site)
+	@$(BIN)/python -m scrape run $(if $(SITE),--config $(SITE),--demo-site) --data $(DATA) $(ARGS)
+
+status: $(STAMP) ## what was collected, and why the rest was not
+	@$(BIN)/python -m scrape status --data $(DATA) $(ARGS)
+
+import: $(STAMP) ## take a folder or tar of pictures into the catalogue: FROM=path
+	@$(BIN)/python -m dataset import folder $(FROM) --data $(DATA) $(ARGS)
+
+duplicates: $(STAMP) ## how many near-duplicates every radius would fold away
+	@$(BIN)/python -m dataset duplicates --data $(DATA) $(ARGS)
+
+auto: $(STAMP) ## judge without hands: duplicates, blanks and collages go, the rest is kept
+	@$(BIN)/python -m curate_app auto --data $(DATA) $(ARGS)
+
+curate: $(STAMP) ## judge in the browser at http://127.0.0.1:8700 (PORT=8700)
+	@$(BIN)/python -m curate_app serve --data $(DATA) --port $(PORT) $(ARGS)
+
+pack: $(STAMP) ## pack what is kept: NAME=main, ARGS='--set size=64'
+	@$(BIN)/python -m dataset pack --data $(DATA) --set name=$(NAME) $(ARGS)
+
+train: $(STAMP) ## train on a pack, or go on where it was: CONFIG=tiny NAME=main DEVICE=auto
+	@$(BIN)/python -m train run --config $(CONFIG) --packed $(PACK) --runs $(RUNS) --name $(NAME) --device $(DEVICE) $(ARGS)
+
+sample: $(STAMP) ## draw pictures from the newest checkpoint: NAME=main, ARGS='--label dog'
+	@$(BIN)/python -m sample draw $(RUN) --device $(DEVICE) $(ARGS)
+
+novelty: $(STAMP) ## compare what was drawn with what was trained on: NAME=main
+	@$(BIN)/python -m sample novelty $(RUN)/samples --packed $(PACK) $(ARGS)
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(STAMP) ## run the slow tests, too
+	@$(BIN)/python -m pytest -m 'not gpu' --timeout 1800 $(ARGS)
+
+check: $(STAMP) ## format, lint, types and import order
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## put the code into its format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## measure speed side by side with peers
+	@$(BIN)/python -m tests.bench
+
+browser: ## install Debian's Chromium and its driver, for the tests of the pages
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then \
+	  echo "chromium and chromedriver are installed"; \
+	elif command -v apt-get >/dev/null; then \
+	  sudo=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium chromium-driver; \
+	else \
+	  echo "error: no apt-get here; install Chromium and chromedriver and put them on the PATH" >&2; exit 4; \
+	fi
+
+demo-clean: ## forget the demo's pictures and its run
+	@rm -rf $(DEMO_DATA) $(DEMO_RUN)
+
+clean: ## remove caches and the virtual environment (never data or runs)
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

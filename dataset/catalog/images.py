@@ -1,0 +1,244 @@
+"""Pictures, their origins, captions, hashes and quality scores."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.catalog.connection import now, transaction
+from dataset.records import Caption, ImageFilter, ImageRecord, NewImage, Origin, Status
+
+_COLUMNS = (
+    "id, sha256, pixel_sha256, format, width, height, byte_count, has_alpha, label, status, "
+    "reason, stars, added_at"
+)
+_FACETS = {"status": "status", "label": "label", "format": "format", "reason": "reason"}
+_ORIGIN_FACETS = {"source": "source", "licence": "licence", "query": "query"}
+
+
+class Images:
+    """The table of distinct pictures and what hangs on it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def add(
+        self, image: NewImage, origin: Origin, captions: Iterable[Caption] = ()
+    ) -> tuple[int, bool]:
+        """Add a picture with one origin; the same bytes or pixels again only add the origin.
+
+        Returns (id, whether the picture was new). Captions that are already there are not doubled.
+        """
+        with transaction(self._db):
+            row = self._db.execute(
+                "SELECT id FROM image WHERE sha256 = ? UNION ALL "
+                "SELECT id FROM image WHERE pixel_sha256 = ? LIMIT 1",
+                (image.sha256, image.pixel_sha256),
+            ).fetchone()
+            image_id = self._insert(image) if row is None else int(row["id"])
+            self.add_origin(image_id, origin)
+            for caption in captions:
+                self.add_caption(image_id, caption)
+        return image_id, row is None
+
+    def _insert(self, image: NewImage) -> int:
+        cursor = self._db.execute(
+            "INSERT INTO image (sha256, pixel_sha256, format, width, height, byte_count, has_alpha,"
+            " first_label, label, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                image.sha256,
+                image.pixel_sha256,
+                image.format,
+                image.width,
+                image.height,
+                image.byte_count,
+                int(image.has_alpha),
+                image.label,
+                image.label,
+                now(),
+            ),
+        )
+        image_id = int(cursor.lastrowid or 0)
+        self.set_hashes(image_id, image.hashes)
+        self.set_quality(image_id, image.quality)
+        return image_id
+
+    def add_origin(self, image_id: int, origin: Origin) -> None:
+        self._db.execute(
+            "INSERT OR IGNORE INTO origin (image_id, url, page_url, source, query, author, licence,"
+            " licence_url, fetched_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                image_id,
+                origin.url,
+                origin.page_url,
+                origin.source,
+                origin.query,
+                origin.author,
+                origin.licence,
+                origin.licence_url,
+                origin.fetched_at or now(),
+            ),
+        )
+
+    def add_caption(self, image_id: int, caption: Caption) -> None:
+        if caption.text.strip():
+            self._db.execute(
+                "INSERT OR IGNORE INTO caption (image_id, text, origin, added_at) "
+                "VALUES (?, ?, ?, ?)",
+                (image_id, caption.text, caption.origin, caption.added_at or now()),
+            )
+
+    def set_hashes(self, image_id: int, hashes: Mapping[str, str]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO image_hash (image_id, algorithm, value) VALUES (?, ?, ?)",
+            [(image_id, algorithm, value) for algorithm, value in hashes.items()],
+        )
+
+    def set_quality(self, image_id: int, scores: Mapping[str, float]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO quality (image_id, measure, score) VALUES (?, ?, ?)",
+            [(image_id, measure, float(score)) for measure, score in scores.items()],
+        )
+
+    def get(self, image_id: int) -> ImageRecord | None:
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM image WHERE id = ?", (image_id,)).fetchone()
+        return None if row is None else _record(row)
+
+    def by_sha256(self, sha256: str) -> ImageRecord | None:
+        row = self._db.execute(
+            f"SELECT {_COLUMNS} FROM image WHERE sha256 = ?", (sha256,)
+        ).fetchone()
+        return None if row is None else _record(row)
+
+    def page(
+        self, where: ImageFilter | None = None, *, after: int = 0, limit: int = 200
+    ) -> list[ImageRecord]:
+        """Up to `limit` pictures with an id greater than `after`, in order of id."""
+        clause, values = _where(where or ImageFilter())
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM image WHERE id > ? AND {clause} ORDER BY id LIMIT ?",
+            (after, *values, limit),
+        )
+        return [_record(row) for row in rows]
+
+    def neighbours(
+        self, image_id: int, where: ImageFilter | None = None
+    ) -> tuple[int | None, int | None]:
+        """The ids before and after `image_id` among the pictures that fit, or None at an end."""
+        clause, values = _where(where or ImageFilter())
+        row = self._db.execute(
+            f"SELECT (SELECT max(id) FROM image WHERE id < ? AND {clause}), "
+            f"(SELECT min(id) FROM image WHERE id > ? AND {clause})",
+            (image_id, *values, image_id, *values),
+        ).fetchone()
+        return row[0], row[1]
+
+    def all(self, where: ImageFilter | None = None) -> Iterator[ImageRecord]:
+        """Every picture that fits, page by page, in order of id."""
+        after = 0
+        while records := self.page(where, after=after, limit=1000):
+            yield from records
+            after = records[-1].id
+
+    def count(self, where: ImageFilter | None = None) -> int:
+        clause, values = _where(where or ImageFilter())
+        row = self._db.execute(f"SELECT count(*) FROM image WHERE {clause}", values).fetchone()
+        return int(row[0])
+
+    def counts(self, facet: str, where: ImageFilter | None = None) -> dict[str, int]:
+        """Pictures per value of a facet: status, label, format, reason, source, licence, query."""
+        clause, values = _where(where or ImageFilter())
+        if facet in _FACETS:
+            sql = f"SELECT {_FACETS[facet]} AS value, count(*) AS n FROM image WHERE {clause}"
+        else:
+            sql = (
+                f"SELECT origin.{_ORIGIN_FACETS[facet]} AS value, count(DISTINCT image_id) AS n "
+                f"FROM origin JOIN image ON image.id = origin.image_id WHERE {clause}"
+            )
+        rows = self._db.execute(f"{sql} GROUP BY value ORDER BY value", values)
+        return {str(row["value"]): int(row["n"]) for row in rows}
+
+    def class_balance(self) -> dict[tuple[str, Status], int]:
+        rows = self._db.execute(
+            "SELECT label, status, count(*) AS n FROM image GROUP BY label, status"
+        )
+        return {(row["label"], row["status"]): int(row["n"]) for row in rows}
+
+    def origins(self, image_id: int) -> list[Origin]:
+        """Where a picture was found, first find first."""
+        return self.origins_of([image_id]).get(image_id, [])
+
+    def origins_of(self, image_ids: Sequence[int]) -> dict[int, list[Origin]]:
+        rows = self._of("SELECT * FROM origin WHERE image_id IN ({}) ORDER BY id", image_ids)
+        found: dict[int, list[Origin]] = {}
+        for row in rows:
+            keys = set(row.keys()) - {"id", "image_id"}
+            found.setdefault(row["image_id"], []).append(Origin(**{key: row[key] for key in keys}))
+        return found
+
+    def captions(self, image_id: int) -> list[Caption]:
+        """Every version of a picture's text, oldest first."""
+        return self.captions_of([image_id]).get(image_id, [])
+
+    def captions_of(self, image_ids: Sequence[int]) -> dict[int, list[Caption]]:
+        rows = self._of("SELECT * FROM caption WHERE image_id IN ({}) ORDER BY id", image_ids)
+        found: dict[int, list[Caption]] = {}
+        for row in rows:
+            caption = Caption(text=row["text"], origin=row["origin"], added_at=row["added_at"])
+            found.setdefault(row["image_id"], []).append(caption)
+        return found
+
+    def quality(self, image_id: int) -> dict[str, float]:
+        rows = self._db.execute("SELECT * FROM quality WHERE image_id = ?", (image_id,))
+        return {row["measure"]: float(row["score"]) for row in rows}
+
+    def scores(self, measure: str) -> dict[int, float]:
+        """One quality measure of all pictures, by id."""
+        rows = self._db.execute("SELECT * FROM quality WHERE measure = ?", (measure,))
+        return {row["image_id"]: float(row["score"]) for row in rows}
+
+    def hashes(self, algorithm: str) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """All 64-bit hashes of one algorithm: ids (N,) ascending and values (N,)."""
+        rows = self._db.execute(
+            "SELECT image_id, value FROM image_hash WHERE algorithm = ? ORDER BY image_id",
+            (algorithm,),
+        ).fetchall()
+        ids = np.array([row[0] for row in rows], dtype=np.int64)
+        return ids, np.array([int(row[1], 16) for row in rows], dtype=np.uint64)
+
+    def hash_texts(self, algorithm: str) -> dict[int, str]:
+        """All hashes of one algorithm as hexadecimal text, by id."""
+        rows = self._db.execute(
+            "SELECT image_id, value FROM image_hash WHERE algorithm = ?", (algorithm,)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def _of(self, sql: str, image_ids: Sequence[int]) -> Iterator[sqlite3.Row]:
+        for start in range(0, len(image_ids), 500):
+            part = [int(image_id) for image_id in image_ids[start : start + 500]]
+            yield from self._db.execute(sql.format(", ".join("?" * len(part))), part)
+
+
+def _where(wanted: ImageFilter) -> tuple[str, list[str]]:
+    clauses, values = ["1"], []
+    for column in ("status", "label"):
+        value = getattr(wanted, column)
+        if value is not None:
+            clauses.append(f"image.{column} = ?")
+            values.append(value)
+    for column in ("source", "licence"):
+        value = getattr(wanted, column)
+        if value is not None:
+            clauses.append(f"image.id IN (SELECT image_id FROM origin o WHERE o.{column} = ?)")
+            values.append(value)
+    if wanted.text:
+        clauses.append("image.id IN (SELECT image_id FROM caption WHERE text LIKE ? ESCAPE '\\')")
+        pattern = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        values.append(f"%{pattern}%")
+    return " AND ".join(clauses), values
+
+
+def _record(row: sqlite3.Row) -> ImageRecord:
+    values = {key: row[key] for key in row.keys()}  # noqa: SIM118 - a Row iterates its values
+    return ImageRecord(**{**values, "has_alpha": bool(row["has_alpha"])})

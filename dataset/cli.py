@@ -1,0 +1,156 @@
+"""`python -m dataset VERB`: import, find duplicates, pack, look into packs."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataset import pack_check
+from dataset.atomic_file import atomic_path
+from dataset.catalog import Catalog
+from dataset.command_line import CommandLine, add_config_options, add_data_option
+from dataset.config import load_config, to_mapping
+from dataset.duplicates import DEFAULT_RADIUS, duplicate_groups, radius_table, refresh_edges
+from dataset.errors import DataError
+from dataset.image_store import ImageStore
+from dataset.importers import count_pictures, import_folder
+from dataset.pack import PackConfig, pack
+from dataset.packed import PackedDataset
+from dataset.pixels import PixelLimits
+from dataset.workspace import Workspace
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return command_line().run(arguments)
+
+
+def command_line() -> CommandLine:
+    """The verbs of this stage."""
+    command = CommandLine("dataset", "The catalogue of pictures and the pack made from it.")
+    verb = command.verb(
+        "import",
+        _import,
+        "take a folder or tar of pictures into the catalogue",
+        """python -m dataset import folder pictures/ --data data
+        python -m dataset import folder animals.tar --data data""",
+    )
+    verb.add_argument("kind", choices=["folder"], help="folder: a folder or tar, class per folder")
+    verb.add_argument("path", type=Path, help="the folder or tar; a captions.csv in it is read")
+    verb.add_argument("--source", default="import", help="name kept as the source (import)")
+    verb.add_argument("--min-side", type=int, default=16, help="smallest side in pixels (16)")
+    verb.add_argument("--workers", type=int, default=2, help="decoding processes (2)")
+    verb.add_argument("--dry-run", action="store_true", help="count the pictures, and stop")
+    add_data_option(verb)
+
+    verb = command.verb(
+        "duplicates",
+        _duplicates,
+        "find near-duplicates and show how many every radius would fold away",
+        """python -m dataset duplicates --data data
+        python -m dataset duplicates --radius 4 --json""",
+    )
+    verb.add_argument(
+        "--radius", type=int, default=DEFAULT_RADIUS, help=f"bits of 64 ({DEFAULT_RADIUS})"
+    )
+    verb.add_argument("--json", action="store_true", help="print the groups as JSON")
+    add_data_option(verb)
+
+    verb = command.verb(
+        "pack",
+        _pack,
+        "pack the kept pictures into one HDF5 file",
+        """python -m dataset pack --data data
+        python -m dataset pack --set size=64 --set name=dogs64 --set 'labels=["dog"]'""",
+    )
+    add_config_options(verb, "the pack (keys of PackConfig)")
+    add_data_option(verb)
+
+    verb = command.verb(
+        "info",
+        _info,
+        "say what a pack holds: classes, splits, licences",
+        """python -m dataset info data/packs/main.h5
+        python -m dataset info data/packs/main.h5 --sheet sheet.png""",
+    )
+    verb.add_argument("pack", type=Path, help="the pack file")
+    verb.add_argument("--json", action="store_true", help="print as JSON")
+    verb.add_argument("--sheet", type=Path, metavar="PNG", help="write a sheet of samples, too")
+
+    verb = command.verb(
+        "verify",
+        _verify,
+        "check a pack: content hash, columns, leaks between splits",
+        "python -m dataset verify data/packs/main.h5",
+    )
+    verb.add_argument("pack", type=Path, help="the pack file")
+    return command
+
+
+def _import(options: argparse.Namespace) -> None:
+    if options.dry_run:
+        print(f"{count_pictures(options.path)} picture files in {options.path}")
+        return
+    workspace = Workspace(options.data)
+    limits = PixelLimits(min_side=options.min_side)
+    with Catalog(workspace.catalog) as catalog:
+        report = import_folder(
+            catalog,
+            ImageStore(workspace.images),
+            options.path,
+            source=options.source,
+            limits=limits,
+            workers=options.workers,
+        )
+    print(f"added {report.added}, known {report.known}, rejected {sum(report.rejected.values())}")
+    for reason, count in sorted(report.rejected.items()):
+        print(f"  {count:6} {reason}")
+
+
+def _duplicates(options: argparse.Namespace) -> None:
+    with Catalog(Workspace(options.data).require_catalog()) as catalog:
+        refresh_edges(catalog)
+        groups = duplicate_groups(catalog, options.radius)
+        if options.json:
+            print(json.dumps([to_mapping(group) for group in groups], indent=2))
+            return
+        print("radius   pairs  groups  would go")
+        for radius, pairs, found, spare in radius_table(catalog):
+            mark = " <" if radius == options.radius else ""
+            print(f"{radius:6} {pairs:7} {found:7} {spare:9}{mark}")
+        for group in groups[:20]:
+            others = " ".join(f"#{member}" for member in group.members[1:])
+            print(f"keep #{group.keeper} ({group.reason}), would go: {others}")
+        if len(groups) > 20:
+            print(f"and {len(groups) - 20} groups more (--json prints all)")
+
+
+def _pack(options: argparse.Namespace) -> None:
+    config = load_config(PackConfig, options.config, options.assignments)
+    workspace = Workspace(options.data)
+    if options.dry_run:
+        print(json.dumps(to_mapping(config), indent=2))
+        return
+    with Catalog(workspace.require_catalog()) as catalog:
+        result = pack(catalog, ImageStore(workspace.images), workspace.packs, config)
+    state = "packed" if result.fresh else "up to date"
+    splits = ", ".join(f"{split} {count}" for split, count in result.counts.items())
+    classes = ", ".join(f"{name} {count}" for name, count in result.classes.items())
+    print(f"{state}: {result.path} ({splits}; content {result.content_hash[:16]})")
+    print(f"classes: {classes}")
+
+
+def _info(options: argparse.Namespace) -> None:
+    packed = PackedDataset(options.pack)
+    summary = pack_check.summarise(packed)
+    if options.sheet is not None:
+        with atomic_path(options.sheet) as partial:
+            pack_check.sample_sheet(packed).save(partial, format="PNG")
+    print(json.dumps(summary, indent=2) if options.json else pack_check.readable(summary))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    faults = pack_check.verify(PackedDataset(options.pack))
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise DataError(f"pack {options.pack} is not sound: {faults[0]}{more}; pack again")
+    print(f"sound: {options.pack}")

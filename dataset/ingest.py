@@ -1,0 +1,67 @@
+"""From downloaded bytes to a picture in the catalogue, or to the reason why not."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dataset.catalog import Catalog
+from dataset.errors import PictureError
+from dataset.image_store import ImageStore
+from dataset.phash import perceptual_hashes
+from dataset.pixels import PixelLimits, decode
+from dataset.quality import quality_scores
+from dataset.records import Caption, NewImage, Origin
+
+
+@dataclass(frozen=True)
+class TakenImage:
+    """A picture that is in the catalogue now; `is_new` is False for known bytes or pixels."""
+
+    image_id: int
+    sha256: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class RejectedImage:
+    """Bytes that did not become a picture: a value that is counted, not an exception."""
+
+    reason: str
+    message: str
+
+
+def measure(content: bytes, *, label: str = "", limits: PixelLimits | None = None) -> NewImage:
+    """Decode `content` once and take everything from it; raises PictureError with a reason."""
+    picture = decode(content, limits=limits)
+    return NewImage(
+        sha256=hashlib.sha256(content).hexdigest(),
+        pixel_sha256=picture.pixel_sha256,
+        format=picture.format,
+        width=picture.width,
+        height=picture.height,
+        byte_count=len(content),
+        has_alpha=picture.has_alpha,
+        label=label,
+        hashes=perceptual_hashes(picture.rgb),
+        quality=quality_scores(picture.rgb),
+    )
+
+
+def ingest(
+    catalog: Catalog,
+    store: ImageStore,
+    content: bytes,
+    origin: Origin,
+    captions: Sequence[Caption] = (),
+    *,
+    label: str = "",
+    limits: PixelLimits | None = None,
+) -> TakenImage | RejectedImage:
+    """Decode, hash, store and catalogue `content`; the bytes are on disk before the row is."""
+    try:
+        new = measure(content, label=label, limits=limits)
+    except PictureError as error:
+        return RejectedImage(error.reason, str(error))
+    store.put(content)
+    image_id, is_new = catalog.images.add(new, origin, captions)
+    return TakenImage(image_id, new.sha256, is_new)

@@ -1,0 +1,297 @@
+"""From the catalogue to a pack: choose, prepare, split, shuffle, write; the manifest last."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dataset import atomic_file
+from dataset.catalog import Catalog
+from dataset.config import to_mapping
+from dataset.duplicates import DEFAULT_RADIUS, connected, refresh_edges
+from dataset.errors import ConfigError, DataError, PipelineError
+from dataset.image_store import ImageStore
+from dataset.pack_writer import write_pack
+from dataset.packed import SPLITS, PackedDataset, Provenance
+from dataset.phash import PHASH
+from dataset.pixels import Background, Pixels, decode
+from dataset.progress import Progress
+from dataset.records import Caption, ImageFilter, ImageRecord, Origin, Status
+from dataset.splits import assign_splits
+
+__all__ = ["PackConfig", "PackResult", "pack", "prepare", "write_pack"]
+
+log = logging.getLogger(__name__)
+
+_BLOCK = 512
+_FILTERS = {
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackConfig:
+    """What goes into a pack and how it is prepared; recorded whole in the pack."""
+
+    name: str = "main"  # the file is packs/NAME.h5
+    size: int = 32  # side of the square pictures, pixels
+    fit: Literal["pad", "crop", "stretch"] = "pad"  # how a picture becomes square
+    background: Background = "auto"  # under transparent pixels
+    resample: Literal["box", "bilinear", "bicubic", "lanczos"] = "lanczos"
+    statuses: tuple[Status, ...] = ("keep",)  # which judgements are packed
+    labels: tuple[str, ...] = ()  # only these classes; empty: all
+    licences: tuple[str, ...] = ()  # only pictures with one of these licences; empty: all
+    per_class: int = 0  # at most so many pictures a class, best and oldest first; 0: all
+    radius: int = DEFAULT_RADIUS  # pictures this near (pHash bits) share a split
+    cal: float = 0.1  # share of groups kept back to calibrate the novelty check
+    test: float = 0.05  # share of groups kept back for evaluation
+    seed: int = 0  # of the shuffle and the split
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.size <= 512:
+            raise ConfigError(f"size is {self.size}; it must be 8 to 512 pixels")
+        if self.cal < 0 or self.test < 0 or self.cal + self.test > 0.9:
+            raise ConfigError("cal and test are shares: each at least 0, together at most 0.9")
+        if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
+            raise ConfigError(f"name {self.name!r} must be letters, digits, dots, - and _")
+
+
+@dataclass(frozen=True)
+class PackResult:
+    """What `pack` did: `fresh` is False when the pack was up to date already."""
+
+    path: Path
+    content_hash: str
+    fresh: bool
+    counts: dict[str, int]
+    classes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The pictures of a pack in the order of its rows."""
+
+    provenance: list[Provenance]
+    captions: list[list[Caption]]
+    label_names: list[str]
+
+
+def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) -> PackResult:
+    """Write packs/NAME.h5 and NAME.manifest.json from what is kept in the catalogue.
+
+    The same catalogue state and config give the same bytes; a pack that is up to date is left
+    alone. Raises DataError when nothing is chosen or a chosen picture is missing in the store.
+    """
+    target = folder / f"{config.name}.h5"
+    manifest = folder / f"{config.name}.manifest.json"
+    refresh_edges(catalog)
+    chosen = _choose(catalog, config)
+    selection = _selection_hash(chosen, config)
+    done = _up_to_date(target, manifest, selection)
+    if done is None:
+        blocks = _prepared_blocks(store, chosen.provenance, config)
+        digest = write_pack(
+            target,
+            blocks,
+            np.array([fact.label for fact in chosen.provenance], np.int64),
+            chosen.label_names,
+            chosen.provenance,
+            to_mapping(config),
+            captions=chosen.captions,
+            event_id=catalog.judgements.last_event_id(),
+        )
+        atomic_file.write_json(manifest, _manifest(chosen, config, selection, digest, catalog))
+    else:
+        digest = done
+    return PackResult(target, digest, done is None, _by_split(chosen), _by_class(chosen))
+
+
+def prepare(rgb: Pixels, config: PackConfig) -> Pixels:
+    """One (H, W, 3) picture as (size, size, 3) uint8: padded, cropped or stretched, antialiased.
+
+    Padding repeats the mean colour of the picture's edge, so that no frame appears.
+    """
+    image, side = Image.fromarray(rgb), config.size
+    filter_ = _FILTERS[config.resample]
+    height, width = rgb.shape[:2]
+    if config.fit == "stretch" or height == width:
+        return np.asarray(image.resize((side, side), filter_))
+    if config.fit == "crop":
+        short = min(height, width)
+        left, top = (width - short) / 2, (height - short) / 2
+        box = (left, top, left + short, top + short)
+        return np.asarray(image.resize((side, side), filter_, box=box))
+    scale = side / max(height, width)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    edge = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
+    colour = tuple(int(value) for value in np.median(edge, axis=0))
+    square = Image.new("RGB", (side, side), colour)
+    square.paste(image.resize(inner, filter_), ((side - inner[0]) // 2, (side - inner[1]) // 2))
+    return np.asarray(square)
+
+
+def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
+    records = _wanted(catalog, config)
+    if not records:
+        counts = catalog.images.counts("status") or {"no pictures": 0}
+        have = ", ".join(f"{n} {status}" for status, n in counts.items())
+        raise DataError(
+            f"nothing to pack: the catalogue has {have}, wanted {'/'.join(config.statuses)}; "
+            "judge pictures first (make curate) or widen statuses, labels or licences"
+        )
+    ids = [record.id for record in records]
+    edges = [(e.a, e.b) for e in catalog.edges.all() if e.phash_bits <= config.radius]
+    group_of = connected(edges, ids)
+    sha_of = {record.id: record.sha256 for record in records}
+    members: dict[str, list[str]] = {}
+    for record in records:
+        members.setdefault(sha_of[group_of[record.id]], []).append(record.label)
+    split_of = assign_splits(members, cal=config.cal, test=config.test, seed=config.seed)
+    names = sorted({record.label for record in records if record.label})
+    origins, captions = catalog.images.origins_of(ids), catalog.images.captions_of(ids)
+    phashes = catalog.images.hash_texts(PHASH)
+    facts = []
+    for record in records:
+        origin = _best_origin(origins.get(record.id, []))
+        texts = captions.get(record.id, [])
+        facts.append(
+            Provenance(
+                image_id=record.id,
+                label=names.index(record.label) if record.label else -1,
+                caption=max((c.text for c in texts), key=len, default=""),
+                **{k: getattr(origin, k) for k in Origin.__dataclass_fields__},
+                sha256=record.sha256,
+                phash=phashes.get(record.id, ""),
+                original_format=record.format,
+                original_width=record.width,
+                original_height=record.height,
+                stars=record.stars,
+                group=group_of[record.id],
+                split=split_of[sha_of[group_of[record.id]]],
+            )
+        )
+    order = _row_order(facts, config.seed)
+    ordered = [replace(facts[place], row=row) for row, place in enumerate(order)]
+    return _Chosen(ordered, [captions.get(fact.image_id, []) for fact in ordered], names)
+
+
+def _wanted(catalog: Catalog, config: PackConfig) -> list[ImageRecord]:
+    """The pictures that the config asks for, in order of id."""
+    found: list[ImageRecord] = []
+    for status in config.statuses:
+        found.extend(catalog.images.all(ImageFilter(status=status)))
+    if config.labels:
+        unknown = set(config.labels) - set(catalog.images.counts("label"))
+        if unknown:
+            raise ConfigError(f"labels: no picture is labelled {', '.join(sorted(unknown))}")
+        found = [record for record in found if record.label in config.labels]
+    if config.licences:
+        allowed = {
+            record.id
+            for licence in config.licences
+            for record in catalog.images.all(ImageFilter(licence=licence))
+        }
+        found = [record for record in found if record.id in allowed]
+    if config.per_class:
+        best: dict[str, list[ImageRecord]] = {}
+        for record in sorted(found, key=lambda r: (-r.stars, r.id)):
+            if len(best.setdefault(record.label, [])) < config.per_class:
+                best[record.label].append(record)
+        found = [record for kept in best.values() for record in kept]
+    return sorted(found, key=lambda record: record.id)
+
+
+def _best_origin(origins: Sequence[Origin]) -> Origin:
+    """The first origin with a known licence, else the first."""
+    known = [origin for origin in origins if origin.licence not in ("", "unknown")]
+    return (known or list(origins) or [Origin(url="")])[0]
+
+
+def _row_order(facts: Sequence[Provenance], seed: int) -> list[int]:
+    """A fixed shuffle inside each split, training rows first and held-out rows last."""
+    shuffled = np.random.default_rng(seed).permutation(len(facts)).tolist()
+    return sorted(shuffled, key=lambda place: SPLITS.index(facts[place].split))
+
+
+def _prepared_blocks(
+    store: ImageStore, facts: Sequence[Provenance], config: PackConfig
+) -> Iterator[NDArray[np.uint8]]:
+    """Blocks (n, 3, size, size) in order of rows; decoding runs in threads, order is kept."""
+
+    def one(fact: Provenance) -> Pixels:
+        try:
+            picture = decode(store.get(fact.sha256), background=config.background)
+        except PipelineError as error:
+            raise DataError(f"picture #{fact.image_id} cannot be packed: {error}") from error
+        return prepare(picture.rgb, config)
+
+    with ThreadPoolExecutor(2) as pool, Progress("pack", len(facts), "pictures") as progress:
+        for start in range(0, len(facts), _BLOCK):
+            part = facts[start : start + _BLOCK]
+            block = np.stack(list(pool.map(one, part)))  # (n, H, W, 3)
+            progress.advance(len(part))
+            yield np.ascontiguousarray(block.transpose(0, 3, 1, 2))  # (n, 3, H, W)
+
+
+def _selection_hash(chosen: _Chosen, config: PackConfig) -> str:
+    content: Any = [
+        to_mapping(config),
+        chosen.label_names,
+        [to_mapping(fact) for fact in chosen.provenance],
+        [[(c.text, c.origin) for c in versions] for versions in chosen.captions],
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _up_to_date(target: Path, manifest: Path, selection: str) -> str | None:
+    """The content hash of the present pack when it was made from the same selection."""
+    try:
+        known = json.loads(manifest.read_text("utf-8"))
+        digest = PackedDataset(target).content_hash
+    except (OSError, ValueError, PipelineError):
+        return None
+    fresh = known.get("selection") == selection and known.get("content_hash") == digest
+    return digest if fresh else None
+
+
+def _manifest(
+    chosen: _Chosen, config: PackConfig, selection: str, digest: str, catalog: Catalog
+) -> dict[str, Any]:
+    return {
+        "pack": f"{config.name}.h5",
+        "content_hash": digest,
+        "selection": selection,
+        "event_id": catalog.judgements.last_event_id(),
+        "config": to_mapping(config),
+        "rows": len(chosen.provenance),
+        "splits": _by_split(chosen),
+        "classes": _by_class(chosen),
+        "licences": _tally(fact.licence for fact in chosen.provenance),
+    }
+
+
+def _by_split(chosen: _Chosen) -> dict[str, int]:
+    return _tally(fact.split for fact in chosen.provenance)
+
+
+def _by_class(chosen: _Chosen) -> dict[str, int]:
+    names = [*chosen.label_names, "(no label)"]
+    return _tally(names[fact.label] for fact in chosen.provenance)
+
+
+def _tally(values: Iterator[str] | Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,142 @@
+"""The nouns that every stage speaks of: a picture, where it came from, what was said of it."""
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Status = Literal["undecided", "keep", "reject"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+AddressState = Literal["fetched", "rejected", "retry", "failed", "refused"]
+ADDRESS_STATES: tuple[AddressState, ...] = get_args(AddressState)
+
+JudgedField = Literal["status", "label", "stars"]
+JUDGED_FIELDS: tuple[JudgedField, ...] = get_args(JudgedField)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """One version of a picture's text and where that text stood (card, detail page, alt, ...)."""
+
+    text: str
+    origin: str
+    added_at: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """One place where a picture was found. Times are ISO 8601 in UTC; empty means unknown."""
+
+    url: str
+    page_url: str = ""
+    source: str = ""
+    query: str = ""
+    author: str = ""
+    licence: str = "unknown"
+    licence_url: str = ""
+    fetched_at: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewImage:
+    """A decoded, stored picture on its way into the catalogue.
+
+    sha256 is of the stored bytes, pixel_sha256 of the upright RGB pixels and their shape; `hashes`
+    maps algorithm/version to hexadecimal text, `quality` a measure's name to its score.
+    """
+
+    sha256: str
+    pixel_sha256: str
+    format: str
+    width: int
+    height: int
+    byte_count: int
+    has_alpha: bool = False
+    label: str = ""
+    hashes: dict[str, str] = field(default_factory=dict)
+    quality: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRecord:
+    """One distinct picture with its present judgement; `stars` is 0 (none) to 5."""
+
+    id: int
+    sha256: str
+    pixel_sha256: str
+    format: str
+    width: int
+    height: int
+    byte_count: int
+    has_alpha: bool
+    label: str
+    status: Status
+    reason: str
+    stars: int
+    added_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFilter:
+    """Which pictures: every field that is set must hold; `text` is looked for in captions."""
+
+    status: Status | None = None
+    label: str | None = None
+    source: str | None = None
+    licence: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One wish: set `field` of a picture to `value`; `reason` says why (kept for status only)."""
+
+    image_id: int
+    field: JudgedField
+    value: str | int
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One change that happened; never altered. `undoes` is the batch that this one takes back."""
+
+    id: int
+    batch: int
+    at: str
+    who: str
+    verb: str
+    image_id: int
+    field: JudgedField
+    before: str | int
+    after: str | int
+    reason_before: str
+    reason_after: str
+    undoes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """Two pictures (a < b) that look alike; distances in bits of 64, colour in 0..255 levels."""
+
+    a: int
+    b: int
+    phash_bits: int
+    dhash_bits: int
+    colour_levels: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressRecord:
+    """The ledger's row of one canonical address: what came of asking for it, and why."""
+
+    url: str
+    state: AddressState
+    reason: str
+    attempts: int = 1
+    http_status: int = 0
+    sha256: str = ""
+    final_url: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    next_try_at: str = ""
+    updated_at: str = ""
