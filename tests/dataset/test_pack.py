@@ -1,0 +1,307 @@
+"""The pack: the same state gives the same bytes; every row knows where it came from."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from dataset import pack_check
+from dataset.catalog import Catalog
+from dataset.errors import ConfigError, DataError
+from dataset.image_store import ImageStore
+from dataset.pack import PackConfig, PackResult, pack, prepare
+from dataset.pack_writer import write_pack
+from dataset.packed import PackedDataset, Provenance
+from dataset.records import Change, Origin
+from tests.dataset.conftest import AddPicture
+from tests.dataset.pictures import array, encoded, scene
+
+
+@pytest.fixture
+def kept(catalog: Catalog, add_picture: AddPicture) -> Catalog:
+    """40 kept pictures of two classes; two of them near-duplicates of others."""
+    for n in range(38):
+        add_picture(
+            encoded(scene(n)),
+            label="cat" if n % 2 else "dog",
+            caption=f"<b>picture</b> {n} ünï",
+            licence="CC-BY-4.0" if n % 3 else "unknown",
+            author=f"author {n}",
+            page_url=f"http://example.org/page/{n}",
+        )
+    for n in (0, 1):
+        add_picture(encoded(scene(n), "JPEG", quality=60), label="cat" if n % 2 else "dog")
+    changes = [Change(image_id=n, field="status", value="keep") for n in range(1, 41)]
+    catalog.judgements.apply(changes, who="ada", verb="keep")
+    return catalog
+
+
+def make(catalog: Catalog, store: ImageStore, folder: Path, **options: object) -> PackResult:
+    return pack(catalog, store, folder, PackConfig(**options))  # type: ignore[arg-type]
+
+
+def test_rows_hold_the_pictures_and_their_origins(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    packed = PackedDataset(make(kept, store, tmp_path, size=24).path)
+    assert packed.data.shape == (40, 3, 24, 24)
+    assert packed.label_names == ["cat", "dog"]
+    for fact in packed:
+        record = kept.images.get(fact.image_id)
+        assert record is not None
+        assert packed.label_names[fact.label] == record.label
+        expected = prepare(array(scene(fact.image_id - 1)), PackConfig(size=24))
+        if fact.image_id <= 38:
+            assert (packed.data[fact.row].transpose(1, 2, 0) == expected).all()
+            assert fact.caption == f"<b>picture</b> {fact.image_id - 1} ünï"
+            assert fact.author == f"author {fact.image_id - 1}"
+    assert pack_check.verify(packed) == []
+
+
+def test_the_same_state_gives_the_same_bytes(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    first = make(kept, store, tmp_path / "a", seed=3)
+    second = make(kept, store, tmp_path / "b", seed=3)
+    other = make(kept, store, tmp_path / "c", seed=4)
+    assert first.path.read_bytes() == second.path.read_bytes()
+    assert first.content_hash != other.content_hash
+
+
+def test_an_up_to_date_pack_is_left_alone_and_a_judgement_renews_it(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    assert make(kept, store, tmp_path).fresh
+    again = make(kept, store, tmp_path)
+    assert not again.fresh
+    change = Change(image_id=5, field="status", value="reject")
+    kept.judgements.apply([change], who="ada", verb="reject")
+    renewed = make(kept, store, tmp_path)
+    assert renewed.fresh
+    assert len(PackedDataset(renewed.path)) == 39
+
+
+def test_near_duplicates_share_a_split(kept: Catalog, store: ImageStore, tmp_path: Path) -> None:
+    for seed in range(5):
+        packed = PackedDataset(make(kept, store, tmp_path / str(seed), seed=seed, cal=0.3).path)
+        split = {fact.image_id: fact.split for fact in packed}
+        assert split[1] == split[39]
+        assert split[2] == split[40]
+        assert pack_check.verify(packed) == []
+
+
+def test_held_out_rows_stand_last_and_training_rows_are_shuffled(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    packed = PackedDataset(make(kept, store, tmp_path, cal=0.2, test=0.1).path)
+    assert packed.splits.tolist() == sorted(packed.splits.tolist())
+    ids = [packed.provenance(int(row)).image_id for row in packed.rows("train")]
+    assert ids != sorted(ids)
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ({"labels": ("cat",)}, 20),
+        ({"licences": ("CC-BY-4.0",)}, 25),
+        ({"per_class": 3}, 6),
+        ({"statuses": ("keep", "undecided")}, 40),
+    ],
+)
+def test_a_choice_narrows_the_pack(
+    kept: Catalog, store: ImageStore, tmp_path: Path, options: dict[str, object], count: int
+) -> None:
+    assert len(PackedDataset(make(kept, store, tmp_path, **options).path)) == count
+
+
+def test_nothing_kept_is_told(catalog: Catalog, add_picture: AddPicture, tmp_path: Path) -> None:
+    add_picture(encoded(scene(1)))
+    with pytest.raises(DataError, match="nothing to pack: the catalogue has 1 undecided"):
+        make(catalog, ImageStore(tmp_path / "images"), tmp_path)
+
+
+def test_an_unknown_label_is_told(kept: Catalog, store: ImageStore, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no picture is labelled bird"):
+        make(kept, store, tmp_path, labels=("bird",))
+
+
+def test_a_missing_or_altered_original_is_told_and_nothing_is_written(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    record = kept.images.get(3)
+    assert record is not None
+    original = store.path(record.sha256)
+    original.write_bytes(b"something else")
+    with pytest.raises(DataError, match=r"picture #3 cannot be packed: .* was altered"):
+        make(kept, store, tmp_path / "p")
+    original.unlink()
+    with pytest.raises(DataError, match=r"picture #3 cannot be packed: .* not in"):
+        make(kept, store, tmp_path / "p")
+    assert list((tmp_path / "p").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"size": 4}, {"size": 4096}, {"cal": -0.1}, {"cal": 0.6, "test": 0.5}, {"name": "../x"}],
+)
+def test_a_wrong_pack_config_is_told(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        PackConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_padding_keeps_the_shape_and_crops_keep_the_middle() -> None:
+    wide = np.full((40, 80, 3), 200, np.uint8)
+    wide[10:30, 30:50] = (255, 0, 0)
+    padded = prepare(wide, PackConfig(size=32, fit="pad"))
+    cropped = prepare(wide, PackConfig(size=32, fit="crop"))
+    stretched = prepare(wide, PackConfig(size=32, fit="stretch"))
+    assert padded.shape == cropped.shape == stretched.shape == (32, 32, 3)
+    assert tuple(padded[0, 0]) == (200, 200, 200)
+    assert tuple(padded[16, 16]) == tuple(cropped[16, 16]) == (255, 0, 0)
+    assert (cropped[..., 1] < 100).mean() == pytest.approx(0.25, abs=0.05)
+    assert (padded[..., 1] < 100).mean() == pytest.approx(0.0625, abs=0.03)
+
+
+def small_pack(path: Path, count: int = 12, **options: object) -> str:
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 256, (count, 3, 16, 16), dtype=np.uint8)
+    facts = [
+        Provenance(row=n, image_id=n + 1, group=n + 1, sha256=f"{n:064x}") for n in range(count)
+    ]
+    labels = np.arange(count) % 2
+    return write_pack(path, data, labels, ["a", "b"], facts, {}, **options)  # type: ignore[arg-type]
+
+
+def test_a_reader_of_lld_opens_the_file(tmp_path: Path) -> None:
+    small_pack(tmp_path / "p.h5")
+    with h5py.File(tmp_path / "p.h5", "r") as file:
+        images, labels = file["data"], file["labels"]["label"]
+        assert images.dtype == np.uint8
+        assert images.shape == (12, 3, 16, 16)
+        assert images.chunks is None
+        assert images.compression is None
+        assert len(labels) == len(images) == len(file["meta_data/names"])
+        assert labels.attrs["probs"].tolist() == [0.5, 0.5]
+
+
+def test_a_pack_travels_to_another_process(tmp_path: Path) -> None:
+    small_pack(tmp_path / "p.h5")
+    packed = PackedDataset(tmp_path / "p.h5")
+    first = packed.data[0].copy()
+    copy = pickle.loads(pickle.dumps(packed))
+    assert (copy.data[0] == first).all()
+    assert copy.provenance(3) == packed.provenance(3)
+
+
+def test_a_pack_cannot_be_written_through_its_reader(tmp_path: Path) -> None:
+    small_pack(tmp_path / "p.h5")
+    with pytest.raises(ValueError, match="read-only"):
+        PackedDataset(tmp_path / "p.h5").data[0] = 0
+
+
+def alter(path: Path, name: str, value: object) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = value
+
+
+@pytest.mark.parametrize(("schema", "told"), [(99, "a newer Pedigree"), (0, "an older Pedigree")])
+def test_a_pack_of_another_schema_is_told(tmp_path: Path, schema: int, told: str) -> None:
+    small_pack(tmp_path / "p.h5")
+    alter(tmp_path / "p.h5", "schema", schema)
+    with pytest.raises(DataError, match=told):
+        PackedDataset(tmp_path / "p.h5")
+
+
+def test_foreign_truncated_and_missing_packs_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "p.h5"
+    with pytest.raises(ConfigError, match="no pack at"):
+        PackedDataset(path)
+    path.write_bytes(b"not HDF5 at all")
+    with pytest.raises(DataError, match="no readable HDF5"):
+        PackedDataset(path)
+    path.unlink()
+    with h5py.File(path, "w") as file:
+        file["recipes"] = [1, 2]
+    with pytest.raises(DataError, match="no pack of Pedigree"):
+        PackedDataset(path)
+    path.unlink()
+    small_pack(path, 400)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(DataError, match=r"no readable HDF5|truncated"):
+        PackedDataset(path)
+
+
+def test_altered_pixels_and_leaks_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "p.h5"
+    small_pack(path)
+    with h5py.File(path, "r+") as file:
+        file["data"][0, 0, 0, 0] ^= 1
+    (fault,) = pack_check.verify(PackedDataset(path))
+    assert "content hash differs" in fault
+    facts = [
+        Provenance(row=n, group=7, split="train" if n else "test", sha256=str(n)) for n in range(2)
+    ]
+    write_pack(path, np.zeros((2, 3, 8, 8), np.uint8), np.array([0, 0]), ["a"], facts, {})
+    (fault,) = pack_check.verify(PackedDataset(path))
+    assert fault.startswith("leak: group 7")
+
+
+def test_kill_9_while_packing_leaves_the_old_pack_whole(tmp_path: Path) -> None:
+    path = tmp_path / "p.h5"
+    digest = small_pack(path)
+    program = (
+        "import os, sys, pathlib, numpy as np\n"
+        "from dataset.pack_writer import write_pack\n"
+        "from dataset.packed import Provenance\n"
+        "def blocks():\n"
+        "    yield np.zeros((5, 3, 16, 16), np.uint8)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "write_pack(pathlib.Path(sys.argv[1]), blocks(), np.zeros(10, int), ['a'],"
+        " [Provenance() for _ in range(10)], {})\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert len(list(tmp_path.glob(".*.partial"))) == 1
+    assert PackedDataset(path).content_hash == digest
+    assert pack_check.verify(PackedDataset(path)) == []
+    assert small_pack(path) == digest
+    assert list(tmp_path.glob(".*.partial")) == []
+
+
+def test_blocks_and_one_array_give_the_same_pack(tmp_path: Path) -> None:
+    data = np.random.default_rng(1).integers(0, 256, (9, 1, 8, 8), dtype=np.uint8)
+    facts = [Provenance(row=n) for n in range(9)]
+    labels = np.full(9, -1)
+    whole = write_pack(tmp_path / "a", data, labels, [], facts, {})
+    parts = write_pack(tmp_path / "b", iter([data[:4], data[4:]]), labels, [], facts, {})
+    assert whole == parts
+    with pytest.raises(ValueError, match="4 pictures for 9 labels"):
+        write_pack(tmp_path / "c", iter([data[:4]]), labels, [], facts, {})
+    assert not (tmp_path / "c").exists()
+
+
+def test_the_manifest_is_written_last_and_tells_the_counts(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    result = make(kept, store, tmp_path)
+    manifest = json.loads((tmp_path / "main.manifest.json").read_text())
+    assert manifest["content_hash"] == result.content_hash
+    assert manifest["rows"] == 40
+    assert manifest["classes"] == {"cat": 20, "dog": 20}
+    assert sum(manifest["splits"].values()) == 40
+
+
+def test_an_origin_with_a_licence_speaks_for_the_picture(
+    catalog: Catalog, add_picture: AddPicture, store: ImageStore, tmp_path: Path
+) -> None:
+    picture = add_picture(encoded(scene(1)), label="a", url="http://a/1")
+    catalog.images.add_origin(picture, Origin(url="http://b/1", licence="CC0-1.0"))
+    keep = Change(image_id=picture, field="status", value="keep")
+    catalog.judgements.apply([keep], who="a", verb="keep")
+    packed = PackedDataset(make(catalog, store, tmp_path).path)
+    assert packed.provenance(0).url == "http://b/1"
