@@ -16,6 +16,11 @@ from dataset.errors import PictureError
 Pixels = NDArray[np.uint8]
 Background = Literal["auto", "white", "black"]
 
+# Pillow warns of odd metadata, and of sizes that are checked here anyway. Said once and for the
+# whole process: to silence it call by call is not safe between threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 # Formats that are decoded at all: every other decoder of Pillow stays out of reach of the web.
 _FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "ICO", "AVIF", "TIFF"]
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--", b"<body", b"<script")
@@ -67,12 +72,9 @@ def decode(
         raise PictureError("empty", "the file has no bytes")
     if len(content) > limits.max_bytes:
         raise PictureError("too-many-bytes", f"{len(content)} bytes, over {limits.max_bytes}")
-    with warnings.catch_warnings():
-        # Pillow warns of odd metadata and of sizes that are checked here anyway.
-        warnings.simplefilter("ignore")
-        image = _open(content)
-        _check_size(image.size, limits)
-        upright = _load(image)
+    image = _open(content)
+    _check_size(image.size, limits)
+    upright = _load(image)
     rgba = _to_rgba(upright)
     has_alpha = rgba is not None and bool((rgba[..., 3] < 255).any())
     if has_alpha and rgba is not None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from dataset.catalog.connection import now, transaction
 from dataset.errors import DataError
@@ -26,7 +27,8 @@ class Judgements:
     def undo(self, *, who: str | None = None) -> tuple[int, list[Event]] | None:
         """Take back the newest batch that is not taken back yet, of `who` or of anybody.
 
-        Returns (the batch taken back, the inverse events), or None when nothing is left.
+        What somebody else has judged anew since then stays as they judged it. Returns (the batch
+        taken back, the inverse events), or None when nothing is left.
         """
         with transaction(self._db):
             row = self._db.execute(
@@ -37,19 +39,25 @@ class Judgements:
             if row[0] is None:
                 return None
             undone = int(row[0])
-            inverse = [
-                Change(
-                    image_id=event.image_id,
-                    field=event.field,
-                    value=event.before,
-                    reason=event.reason_before,
-                )
-                for event in reversed(self.of_batch(undone))
-            ]
-            name = who or self.of_batch(undone)[0].who
+            events = self.of_batch(undone)
+            inverse = (self._inverse(event) for event in reversed(events))
+            name = who or events[0].who
             batch = self._append(inverse, who=name, verb="undo", undoes=undone, always=True)
             assert batch is not None
             return undone, self.of_batch(batch)
+
+    def _inverse(self, event: Event) -> Change:
+        """The change that takes `event` back, or one to the present state if that moved on."""
+        back = Change(
+            image_id=event.image_id,
+            field=event.field,
+            value=event.before,
+            reason=event.reason_before,
+        )
+        value, reason = self._state(back)
+        if (value, reason) == (event.after, event.reason_after):
+            return back
+        return replace(back, value=value, reason=reason)
 
     def _append(
         self,

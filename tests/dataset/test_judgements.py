@@ -75,6 +75,17 @@ def test_undo_is_of_the_person_asking(catalog: Catalog) -> None:
     ]
 
 
+def test_undo_leaves_what_somebody_else_judged_since(catalog: Catalog) -> None:
+    fill(catalog)
+    catalog.judgements.apply([set_status(1, "keep"), set_status(2, "keep")], who="ada", verb="k")
+    catalog.judgements.apply([set_status(1, "reject", "blurred")], who="bob", verb="reject")
+    catalog.judgements.undo(who="ada")
+    assert [record.status for record in state(catalog)][:2] == ["reject", "undecided"]
+    assert catalog.judgements.undo(who="ada") is None
+    catalog.judgements.undo(who="bob")
+    assert [record.status for record in state(catalog)][:2] == ["keep", "undecided"]
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,0 +1,42 @@
+"""The judging app: pictures kept or rejected by keys in a browser, every action an event.
+
+`create_app` builds it; `python -m curate_app serve --data DIR` runs it.
+"""
+
+from pathlib import Path
+
+from flask import Flask
+
+from curate_app import (
+    actions,
+    desk,
+    duplicates,
+    error_pages,
+    grid,
+    media,
+    picture,
+    safety,
+    tiles,
+)
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    data: Path, *, who: str = "me", port: int | None = None, testing: bool = False
+) -> Flask:
+    """Build the app over the data folder `data`, judging in the name of `who`.
+
+    `port` is the one that the app is served on: requests for another are refused (None: any).
+    Raises ConfigError without a catalogue or with a bad name, DataError for a damaged catalogue.
+    """
+    app = Flask(__name__)
+    app.config["TESTING"] = testing
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(tiles.TEMPLATE_FILTERS)
+    desk.install(app, data, who)
+    safety.install(app, port)
+    error_pages.install(app)
+    for screen in (grid, duplicates, picture, media, actions):
+        app.register_blueprint(screen.blueprint)
+    return app

@@ -1,0 +1,170 @@
+"""`python -m curate_app VERB`: serve the judging app, judge by rule, undo, look at the log."""
+
+import argparse
+import json
+import logging
+import webbrowser
+from collections.abc import Sequence
+
+from curate_app.auto import AutoOutcome, judge_automatically
+from curate_app.server import Server
+from dataset.catalog import Catalog
+from dataset.command_line import CommandLine, add_data_option
+from dataset.config import to_mapping
+from dataset.duplicates import DEFAULT_RADIUS
+from dataset.records import STATUSES, Event
+from dataset.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return command_line().run(arguments)
+
+
+def command_line() -> CommandLine:
+    """The verbs of this stage."""
+    command = CommandLine("curate_app", "Judge the collected pictures: keep, reject, rate.")
+    verb = command.verb(
+        "serve",
+        _serve,
+        "serve the judging app to a browser on this machine",
+        """python -m curate_app serve --data data
+        python -m curate_app serve --data data --port 8701 --who anna --open""",
+    )
+    add_data_option(verb)
+    verb.add_argument("--host", default="127.0.0.1", help="loopback address (127.0.0.1)")
+    verb.add_argument("--port", type=int, default=8700, help="port; 0 takes a free one (8700)")
+    verb.add_argument("--who", default="me", metavar="NAME", help="name on the judgements (me)")
+    verb.add_argument("--open", action="store_true", help="open the browser, too")
+
+    verb = command.verb(
+        "auto",
+        _auto,
+        "judge without eyes: reject blanks, collages and worse duplicates, keep the rest",
+        """python -m curate_app auto --data data
+        python -m curate_app auto --data data --radius 4 --dry-run""",
+    )
+    add_data_option(verb)
+    verb.add_argument(
+        "--radius",
+        type=int,
+        default=DEFAULT_RADIUS,
+        help=f"bits of 64 in which duplicates may differ ({DEFAULT_RADIUS})",
+    )
+    verb.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    verb.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+    verb = command.verb(
+        "undo",
+        _undo,
+        "take back the newest action that still stands",
+        """python -m curate_app undo --data data
+        python -m curate_app undo --data data --who anna""",
+    )
+    add_data_option(verb)
+    verb.add_argument("--who", metavar="NAME", help="only this person's (default: anybody's)")
+
+    verb = command.verb(
+        "log",
+        _log,
+        "print the newest judgements, newest first",
+        "python -m curate_app log --data data --limit 20",
+    )
+    add_data_option(verb)
+    verb.add_argument("--limit", type=int, default=50, help="how many (50)")
+    verb.add_argument("--json", action="store_true", help="print one JSON object a line")
+
+    verb = command.verb(
+        "stats",
+        _stats,
+        "count the pictures by class and judgement",
+        "python -m curate_app stats --data data",
+    )
+    add_data_option(verb)
+    verb.add_argument("--json", action="store_true", help="print as JSON")
+    return command
+
+
+def _serve(options: argparse.Namespace) -> None:
+    server = Server(options.data, host=options.host, port=options.port, who=options.who)
+    print(server.address, flush=True)
+    log.info("judging as %s; every judgement is saved at once; Ctrl-C stops", options.who)
+    if options.open:
+        webbrowser.open(server.address)
+    server.run()
+
+
+def _auto(options: argparse.Namespace) -> None:
+    with _catalog(options) as catalog:
+        outcome = judge_automatically(catalog, radius=options.radius, dry_run=options.dry_run)
+    if options.json:
+        print(json.dumps({**to_mapping(outcome), "dry_run": options.dry_run}, sort_keys=True))
+    else:
+        _print_outcome(outcome, options.dry_run)
+
+
+def _print_outcome(outcome: AutoOutcome, dry_run: bool) -> None:
+    if not outcome.changed:
+        print(f"nothing to do: all {outcome.decided_before} pictures are judged already")
+        return
+    print(f"{outcome.kept:7} keep")
+    for reason, count in sorted(outcome.rejected.items(), key=lambda item: (-item[1], item[0])):
+        print(f"{count:7} reject: {reason}")
+    print(f"{outcome.decided_before:7} judged before, left alone")
+    if dry_run:
+        print("a dry run: nothing was changed")
+    else:
+        print(f"batch {outcome.batch}; `python -m curate_app undo` takes it back")
+
+
+def _undo(options: argparse.Namespace) -> None:
+    with _catalog(options) as catalog:
+        undone = catalog.judgements.undo(who=options.who)
+        if undone is None:
+            print("nothing left to undo")
+            return
+        batch, events = undone
+        first = catalog.judgements.of_batch(batch)[0]
+    print(f"undid batch {batch}: {first.verb} by {first.who}, {len(events)} changes")
+
+
+def _log(options: argparse.Namespace) -> None:
+    with _catalog(options) as catalog:
+        for event in catalog.judgements.latest(max(options.limit, 0)):
+            print(json.dumps(to_mapping(event)) if options.json else _event_line(event))
+
+
+def _event_line(event: Event) -> str:
+    reason = f" ({event.reason_after})" if event.reason_after else ""
+    return (
+        f"{event.id:7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
+        f"#{event.image_id} {event.field}: {event.before} -> {event.after}{reason}"
+    )
+
+
+def _stats(options: argparse.Namespace) -> None:
+    with _catalog(options) as catalog:
+        balance = catalog.images.class_balance()
+    rows = {
+        label: {status: balance.get((label, status), 0) for status in STATUSES}
+        for label in sorted({label for label, _status in balance})
+    }
+    if options.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    total = {status: sum(row[status] for row in rows.values()) for status in STATUSES}
+    lines = [(_shown_label(label), row) for label, row in rows.items()] + [("all", total)]
+    width = max(len(label) for label, _row in lines)
+    print(f"{'class':{width}}" + "".join(f"{status:>11}" for status in STATUSES))
+    for label, row in lines:
+        print(f"{label:{width}}" + "".join(f"{row[status]:11}" for status in STATUSES))
+
+
+def _shown_label(label: str) -> str:
+    """A label from the web as a terminal may show it: no control characters."""
+    return (label if label.isprintable() else ascii(label)) or "(no label)"
+
+
+def _catalog(options: argparse.Namespace) -> Catalog:
+    return Catalog(Workspace(options.data).require_catalog(), create=False)

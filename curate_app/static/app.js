@@ -1,0 +1,357 @@
+// What the pages do in the browser. The server renders everything; this file moves the focus,
+// posts judgements one after the other, and shows a new state only when the server has it on disk.
+"use strict";
+
+const one = (selector, root = document) => root.querySelector(selector);
+const every = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+const MARKS = { keep: "kept", reject: "rejected", undecided: "" };
+const zoom = one("#zoom");
+const help = one("#help");
+
+let current = null; // the tile that the keys act on
+let anchor = null; // where a selected range begins
+
+// ---------------------------------------------------------------- talking to the server
+
+let token = one("meta[name=csrf-token]").content;
+let queue = Promise.resolve(); // one action after the other, so that undo means the last one
+
+function post(path, body) {
+  const answer = queue.then(() => send(path, body, true));
+  queue = answer.catch(() => {});
+  return answer;
+}
+
+async function send(path, body, mayRetry) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": token },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new Error("not saved: the app does not answer; is it still running?");
+  }
+  const answer = await response.json().catch(() => ({ error: `status ${response.status}` }));
+  if (response.ok) return answer;
+  if (answer.code === "token" && mayRetry) {
+    // The app was restarted since this page was loaded: fetch its new token and try once more.
+    token = one("meta[name=csrf-token]", await load(location.href)).content;
+    return send(path, body, false);
+  }
+  throw new Error(`not saved: ${answer.error}`);
+}
+
+async function load(address) {
+  const response = await fetch(address, { headers: { Accept: "text/html" } });
+  if (!response.ok) throw new Error(`the app answered ${response.status}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+// ---------------------------------------------------------------- showing what happened
+
+let toastTimer = 0;
+
+function toast(text, { failed = false, undoable = false } = {}) {
+  one("#toast-text").textContent = text;
+  one("#toast-undo").hidden = !undoable;
+  one("#toast").classList.toggle("failed", failed);
+  one("#said").textContent = text;
+  one("#toast").hidePopover(); // shown anew, it lies above a dialog that was opened since
+  one("#toast").showPopover();
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => one("#toast").hidePopover(), failed ? 15000 : 6000);
+}
+
+function show(pictures) {
+  for (const picture of pictures) {
+    for (const tile of every(`.tile[data-id="${picture.id}"]`)) {
+      tile.dataset.status = picture.status;
+      tile.dataset.stars = picture.stars;
+      one(".mark", tile).textContent = MARKS[picture.status];
+      const stars = one(".stars", tile);
+      if (stars) stars.textContent = "★".repeat(picture.stars);
+      const reason = one(".reason", tile);
+      if (reason) reason.textContent = picture.reason;
+    }
+  }
+  every(".group").forEach(markGroup);
+  showRating();
+  if (zoom.open) showZoom();
+}
+
+function markGroup(group) {
+  group.classList.toggle("decided", !one('.tile[data-status="undecided"]', group));
+}
+
+// On the picture's own page: as many stars lit as it has.
+function showRating() {
+  const stars = Number(one(".single .tile")?.dataset.stars ?? 0);
+  for (const button of every(".rating button")) {
+    button.setAttribute("aria-pressed", String(Number(button.dataset.value) <= stars));
+  }
+}
+
+// Counts and histories are rendered by the server: fetch the page again and exchange those parts.
+let refreshTimer = 0;
+
+function refreshSoon() {
+  clearTimeout(refreshTimer);
+  refreshTimer = setTimeout(async () => {
+    try {
+      const page = await load(location.href);
+      for (const part of every("[data-refresh]")) {
+        const fresh = one(`#${part.id}`, page);
+        if (!fresh) continue;
+        if (part.tagName === "DETAILS") fresh.open = part.open;
+        part.replaceWith(fresh);
+      }
+    } catch {
+      // The counts stay as they were; the next action tries again.
+    }
+  }, 400);
+}
+
+// ---------------------------------------------------------------- where the keys act
+
+function focusTile(tile) {
+  if (!tile) return;
+  if (current) {
+    current.classList.remove("current");
+    current.tabIndex = -1;
+  }
+  current = tile;
+  tile.classList.add("current");
+  tile.tabIndex = 0;
+  if (zoom.open) {
+    showZoom();
+  } else {
+    tile.focus({ preventScroll: true });
+    tile.scrollIntoView({ block: "nearest" });
+  }
+}
+
+function columns(tiles) {
+  const other = tiles.findIndex((tile) => tile.offsetTop !== tiles[0].offsetTop);
+  return other < 0 ? tiles.length : other;
+}
+
+function step(key, extend) {
+  const tiles = every(".tile");
+  const here = tiles.indexOf(current);
+  const group = current?.closest(".group");
+  const down = key === "ArrowDown";
+  if (here < 0) return focusTile(tiles[0]);
+  if (group && (down || key === "ArrowUp")) {
+    const groups = every(".group");
+    const next = groups[groups.indexOf(group) + (down ? 1 : -1)];
+    return next && focusTile(one(".tile", next));
+  }
+  const row = zoom.open || group ? 1 : columns(tiles);
+  const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -row, ArrowDown: row }[key];
+  const there = down ? Math.min(here + move, tiles.length - 1) : here + move;
+  if (extend && !anchor) anchor = current;
+  focusTile(tiles[there]);
+  if (extend) selectRange(anchor, current);
+}
+
+function selectRange(from, to) {
+  const tiles = every(".tile");
+  const [first, last] = [tiles.indexOf(from), tiles.indexOf(to)].sort((a, b) => a - b);
+  tiles.forEach((tile, i) => tile.classList.toggle("selected", i >= first && i <= last));
+  showSelection();
+}
+
+function clearSelection() {
+  anchor = null;
+  every(".tile.selected").forEach((tile) => tile.classList.remove("selected"));
+  showSelection();
+}
+
+function showSelection() {
+  const count = every(".tile.selected").length;
+  one("#chosen").hidden = count === 0;
+  one("#chosen-count").textContent = `${count} selected`;
+}
+
+// ---------------------------------------------------------------- actions
+
+async function act(path, body, tiles) {
+  tiles.forEach((tile) => tile.classList.add("waiting"));
+  try {
+    const answer = await post(path, body);
+    show(answer.pictures);
+    toast(answer.message, { undoable: path !== "/undo" && answer.batch !== null });
+    refreshSoon();
+  } catch (error) {
+    toast(error.message, { failed: true });
+  } finally {
+    tiles.forEach((tile) => tile.classList.remove("waiting"));
+  }
+}
+
+const number = (tile) => Number(tile.dataset.id);
+
+// Keep, reject or rate the selection if there is one, else the one tile; then go on.
+function judge(verb, tile, { stars, goOn = false } = {}) {
+  const selected = every(".tile.selected");
+  const tiles = selected.length ? selected : [tile].filter(Boolean);
+  if (!tiles.length) return;
+  const body = { verb, ids: tiles.map(number) };
+  if (verb === "stars") body.stars = stars;
+  act("/judge", body, tiles);
+  clearSelection();
+  if (goOn && !selected.length && !one(".single")) step("ArrowRight", false);
+}
+
+function judgeGroup(act_, tile) {
+  const group = tile?.closest(".group");
+  if (!group) return;
+  const tiles = every(".tile", group);
+  const members = tiles.map(number);
+  const keeper = act_ === "only" ? number(tile) : Number(group.dataset.keeper);
+  if (act_ === "all") act("/duplicates/keep-all", { members }, tiles);
+  else act("/duplicates/keep-best", { keeper, members }, tiles);
+  const groups = every(".group");
+  const later = groups.slice(groups.indexOf(group) + 1);
+  focusTile(one(".tile", later.find((other) => !other.classList.contains("decided")) ?? group));
+}
+
+function showZoom() {
+  if (!current) return;
+  const { id, large, caption, status, stars } = current.dataset;
+  one("#zoom-picture").src = large;
+  one("#zoom-picture").alt = caption || `picture ${id}`;
+  one("#zoom-link").textContent = `#${id}`;
+  one("#zoom-link").href = one(".frame", current).href;
+  one("#zoom-mark").textContent = [MARKS[status], "★".repeat(Number(stars))].join(" ").trim();
+  one("#zoom-caption").textContent = caption;
+  zoom.dataset.status = status;
+  // The next one is fetched while this one is looked at.
+  const next = every(".tile")[every(".tile").indexOf(current) + 1];
+  if (next) new Image().src = next.dataset.large;
+}
+
+function toggleZoom() {
+  if (zoom.open) return zoom.close();
+  if (!current) return;
+  showZoom();
+  zoom.showModal();
+  zoom.focus(); // and not the first link in it, which would take Space and Enter
+}
+
+zoom.addEventListener("close", () => focusTile(current));
+zoom.addEventListener("click", () => zoom.close());
+help.addEventListener("click", (event) => event.target === help && help.close());
+
+function goBack() {
+  if (every(".tile.selected").length) return clearSelection();
+  one("a.back")?.click();
+}
+
+const ACTS = {
+  keep: (tile, { key }) => judge("keep", tile, { goOn: key }),
+  reject: (tile, { key }) => judge("reject", tile, { goOn: key }),
+  stars: (tile, { value }) => judge("stars", tile, { stars: Number(value) }),
+  best: (tile) => judgeGroup("best", tile),
+  only: (tile) => judgeGroup("only", tile),
+  all: (tile) => judgeGroup("all", tile),
+  undo: () => act("/undo", {}, []),
+  clear: clearSelection,
+  back: goBack,
+  zoom: toggleZoom,
+  open: (tile) => tile && !one(".single") && one(".frame", tile).click(),
+  search: () => (one("#search").focus(), one("#search").select()),
+  help: () => (help.open ? help.close() : help.showModal()),
+};
+
+const KEYS = {
+  k: "keep", x: "reject", u: "undo", b: "best", o: "only", a: "all", " ": "zoom",
+  Enter: "open", "/": "search", "?": "help", Escape: "back",
+};
+
+// ---------------------------------------------------------------- keys and clicks
+
+document.addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (target.matches("input, textarea, select")) {
+    if (key === "Escape") target.blur();
+    return;
+  }
+  if (help.open && key !== "?") return;
+  if (zoom.open && key === "Escape") return; // the dialog closes itself
+  if (target.matches("button, a, summary") && (key === " " || key === "Enter")) return;
+  if (key.startsWith("Arrow")) {
+    const link = { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]" }[key];
+    if (one(".single")) link && one(link)?.click();
+    else step(key, event.shiftKey);
+    if (!one(".single")) event.preventDefault();
+    return;
+  }
+  const rating = /^[0-5]$/.test(key);
+  const name = rating ? "stars" : KEYS[key.length === 1 ? key.toLowerCase() : key];
+  if (!name) return;
+  event.preventDefault();
+  if (event.repeat && name !== "undo") return; // a held key judges one picture, not the whole row
+  ACTS[name](current, { key: true, value: key });
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  const tile = event.target.closest(".tile");
+  if (button) {
+    const group = button.closest(".group");
+    const meant = tile ?? (group ? one(".tile", group) : current);
+    if (tile) focusTile(tile);
+    ACTS[button.dataset.act](meant, { value: button.dataset.value });
+    if (!tile && current) current.focus({ preventScroll: true });
+    return;
+  }
+  const plain = !event.ctrlKey && !event.metaKey && event.isTrusted;
+  if (!tile || event.target.closest("a:not(.frame), dl") || !plain) return;
+  event.preventDefault(); // a click on the picture chooses it; a double click zooms
+  if (event.shiftKey) selectRange((anchor ??= current ?? tile), tile);
+  focusTile(tile);
+});
+
+document.addEventListener("dblclick", (event) => {
+  if (event.target.closest(".frame")) toggleZoom();
+});
+
+// ---------------------------------------------------------------- endless scroll
+
+let loading = false;
+
+const watcher = new IntersectionObserver(
+  (entries) => entries.some((entry) => entry.isIntersecting) && more(),
+  { rootMargin: "1500px" },
+);
+
+async function more() {
+  const link = one("[data-more]");
+  if (!link || loading) return;
+  loading = true;
+  watcher.unobserve(link);
+  try {
+    const page = await load(link.href);
+    one(".stream").append(...one(".stream", page).children);
+    const next = one("[data-more]", page);
+    if (next) link.href = next.href;
+    else link.parentElement.remove();
+  } catch {
+    toast("the next page did not come; click “More” to try again", { failed: true });
+    return;
+  } finally {
+    loading = false;
+  }
+  if (link.isConnected) watcher.observe(link); // tells at once if it is still near the window
+}
+
+if (one("[data-more]")) watcher.observe(one("[data-more]"));
+if (matchMedia("(max-width: 760px)").matches && one("#facets")) one("#facets").open = false;
+every(".group").forEach(markGroup);
+showRating();
+focusTile(one(".tile"));

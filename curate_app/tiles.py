@@ -1,0 +1,96 @@
+"""A picture as the pages and their JSON show it: judgement, caption, source, addresses."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import url_for
+
+from curate_app.thumbnails import VERSION, ThumbnailKind
+from dataset.catalog import Catalog
+from dataset.records import Caption, ImageRecord, Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One picture; `thumbnail`, `large` and `page` are addresses inside the app."""
+
+    id: int
+    status: Status
+    reason: str
+    stars: int
+    label: str
+    caption: str
+    source: str
+    licence: str
+    format: str
+    width: int
+    height: int
+    byte_count: int
+    thumbnail: str
+    large: str
+    page: str
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def tiles_of(catalog: Catalog, records: Sequence[ImageRecord]) -> list[Tile]:
+    """The tiles of `records`, in their order, with three questions to the catalogue."""
+    ids = [record.id for record in records]
+    captions, origins = catalog.images.captions_of(ids), catalog.images.origins_of(ids)
+    found = []
+    for record in records:
+        first = next(iter(origins.get(record.id, [])), None)
+        found.append(
+            Tile(
+                id=record.id,
+                status=record.status,
+                reason=record.reason,
+                stars=record.stars,
+                label=record.label,
+                caption=best_caption(captions.get(record.id, [])),
+                source=first.source if first else "",
+                licence=first.licence if first else "unknown",
+                format=record.format,
+                width=record.width,
+                height=record.height,
+                byte_count=record.byte_count,
+                thumbnail=media_address(record.sha256, "tile"),
+                large=media_address(record.sha256, "large"),
+                page=url_for("picture.show", image_id=record.id),
+            )
+        )
+    return found
+
+
+def best_caption(captions: Sequence[Caption]) -> str:
+    """The longest version: cards cut their texts, detail pages have them whole."""
+    return max((caption.text for caption in captions), key=len, default="")
+
+
+def media_address(sha256: str, kind: ThumbnailKind) -> str:
+    return url_for("media.show", kind=kind, version=VERSION, sha256=sha256)
+
+
+def size_text(byte_count: int) -> str:
+    """Bytes as a person reads them: 812 B, 34 kB, 1.2 MB."""
+    if byte_count < 1000:
+        return f"{byte_count} B"
+    if byte_count < 1_000_000:
+        return f"{byte_count / 1000:.0f} kB"
+    return f"{byte_count / 1_000_000:.1f} MB"
+
+
+def web_link(url: str) -> str | None:
+    """The address if a click on it may leave the app (http or https), else None."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+TEMPLATE_FILTERS: dict[str, Callable[..., Any]] = {"size_text": size_text, "web_link": web_link}

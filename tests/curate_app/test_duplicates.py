@@ -1,0 +1,131 @@
+"""Groups of pictures that look alike, side by side, until each is decided."""
+
+import re
+
+import pytest
+
+from curate_app import duplicates
+from tests.curate_app.conftest import Judge
+from tests.curate_app.drawn_catalogue import HOSTILE, DrawnCatalogue, drawing
+from tests.curate_app.test_actions import state
+
+
+def groups(judge: Judge, query: str = "") -> list[tuple[int, list[int]]]:
+    page = judge.get(f"/duplicates?format=json{query}").get_json()
+    return [(g["keeper"], [p["id"] for p in g["pictures"]]) for g in page["groups"]]
+
+
+def test_larger_copy_is_suggested_with_its_reason_and_facts(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    drawn.add_many(3)
+    small, large = drawn.add_pair(50)
+    page = judge.get("/duplicates?format=json").get_json()
+    assert page["total"] == 1
+    [group] = page["groups"]
+    assert (group["keeper"], group["reason"]) == (large, "more pixels")
+    assert [(p["id"], p["width"], p["licence"]) for p in group["pictures"]] == [
+        (large, 128, "unknown"),
+        (small, 64, "unknown"),
+    ]
+    html = judge.get("/duplicates").text
+    assert re.findall(r'data-keeper="(\d+)"', html) == [str(large)]
+    assert re.findall(r'class="tile best"[^>]*data-id="(\d+)"', html) == [str(large)]
+    assert re.findall(r'class="tile[^>]*data-id="(\d+)"', html) == [str(large), str(small)]
+    for fact in ("128 × 128", "64 × 64", "more pixels", "Large one 50", "drawn", "unknown"):
+        assert fact in html
+
+
+def test_keep_best_keeps_the_keeper_and_says_of_the_others_why_they_went(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    answer = judge.post("/duplicates/keep-best", {"keeper": large, "members": [large, small]})
+    assert answer.get_json()["message"] == f"kept #{large}, rejected #{small}"
+    assert state(drawn, large, small) == [("keep", "", 0), ("reject", f"duplicate of #{large}", 0)]
+    assert groups(judge) == []
+    judge.post("/undo", {})
+    assert state(drawn, large, small) == [("undecided", "", 0)] * 2
+    assert groups(judge) == [(large, [large, small])]
+
+
+def test_another_than_the_suggested_one_can_be_kept(judge: Judge, drawn: DrawnCatalogue) -> None:
+    small, large = drawn.add_pair(50)
+    judge.post("/duplicates/keep-best", {"keeper": small, "members": [large, small]})
+    assert state(drawn, small, large) == [("keep", "", 0), ("reject", f"duplicate of #{small}", 0)]
+
+
+def test_pictures_that_are_no_duplicates_are_all_kept_and_not_asked_about_again(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    judge.post("/duplicates/keep-all", {"members": [large, small]})
+    assert state(drawn, large, small) == [("keep", "not a duplicate", 0)] * 2
+    assert groups(judge) == []
+    assert groups(judge, "&show=all") == [(large, [large, small])]
+    assert f'data-keeper="{large}"' in judge.get("/duplicates?show=all").text
+
+
+def test_pages_by_keeper_cover_every_group_once(
+    judge: Judge, drawn: DrawnCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "GROUPS_PER_PAGE", 2)
+    keepers = [drawn.add_pair(seed)[1] for seed in (50, 51, 52)]
+    first = judge.get("/duplicates?format=json").get_json()
+    assert first["total"] == 3
+    assert [group["keeper"] for group in first["groups"]] == keepers[:2]
+    second = judge.get(f"{first['next']}&format=json").get_json()
+    assert [group["keeper"] for group in second["groups"]] == keepers[2:]
+    assert second["next"] is None
+
+
+def test_smaller_radius_never_shows_more_groups(judge: Judge, drawn: DrawnCatalogue) -> None:
+    image = drawing(50, 128)
+    drawn.add(image)
+    dirty = image.copy()
+    dirty.paste((30, 30, 30), (8, 8, 30, 30))
+    drawn.add(dirty)
+    drawn.add_pair(51)
+    totals = [
+        judge.get(f"/duplicates?radius={radius}&format=json").get_json()["total"]
+        for radius in range(0, 13, 2)
+    ]
+    assert totals == sorted(totals)
+    assert totals[-1] >= 1
+
+
+@pytest.mark.parametrize(
+    "query", ["radius=3", "radius=14", "radius=-2", "radius=x", "show=none", "status=keep", "a=1"]
+)
+def test_impossible_address_is_refused(judge: Judge, query: str) -> None:
+    assert judge.get(f"/duplicates?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("keep-best", {}),
+        ("keep-best", {"keeper": 1, "members": [1]}),
+        ("keep-best", {"keeper": 1, "members": [2, 3]}),
+        ("keep-best", {"keeper": "1", "members": [1, 2]}),
+        ("keep-best", {"keeper": 1, "members": [1, 2], "verb": "keep"}),
+        ("keep-all", {}),
+        ("keep-all", {"members": []}),
+        ("keep-all", {"members": {"1": 2}}),
+    ],
+)
+def test_malformed_decision_is_refused(
+    judge: Judge, drawn: DrawnCatalogue, path: str, body: object
+) -> None:
+    drawn.add_many(3)
+    assert judge.post(f"/duplicates/{path}", body).status_code == 400
+    assert state(drawn, 1, 2, 3) == [("undecided", "", 0)] * 3
+
+
+def test_hostile_caption_is_escaped(judge: Judge, drawn: DrawnCatalogue) -> None:
+    drawn.add(drawing(50, 128), caption=HOSTILE, licence=HOSTILE)
+    drawn.add(drawing(50, 128).resize((64, 64)), caption=HOSTILE)
+    html = judge.get("/duplicates").text
+    assert "&lt;script&gt;document" in html
+    assert "<script>document" not in html
+    assert "<img src=x" not in html

@@ -1,0 +1,158 @@
+"""The grid shows each picture once, filtered by the address, the same as page and as JSON."""
+
+import re
+from html import unescape
+
+import pytest
+
+from curate_app import grid
+from dataset.records import Caption
+from tests.curate_app.conftest import Judge
+from tests.curate_app.drawn_catalogue import HOSTILE, DrawnCatalogue, drawing
+
+TILE = re.compile(r'<li class="tile[^>]*data-id="(\d+)" data-status="(\w+)" data-stars="(\d)"')
+
+
+def tiles_of(html: str) -> list[tuple[int, str, int]]:
+    return [(int(i), status, int(stars)) for i, status, stars in TILE.findall(html)]
+
+
+def test_page_and_json_show_the_same_pictures_counts_and_next_address(
+    judge: Judge, drawn: DrawnCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "TILES_PER_PAGE", 5)
+    ids = drawn.add_many(8)
+    judge.judge("keep", ids[0])
+    judge.judge("stars", ids[1], stars=4)
+    html = judge.get("/?licence=unknown").text
+    page = judge.get("/?licence=unknown&format=json").get_json()
+    shown = [(p["id"], p["status"], p["stars"]) for p in page["pictures"]]
+    assert tiles_of(html) == shown
+    assert len(shown) == page["total"]
+    for facet, values in page["facets"].items():
+        found = re.findall(rf'data-facet="{facet}" data-value="([^"]*)".*?"count">(\d+)<', html)
+        assert [(unescape(v), int(n)) for v, n in found] == [
+            (value["value"], value["count"]) for value in values
+        ]
+    first = judge.get("/?format=json").get_json()
+    assert first["next"] == f"/?after={ids[4]}"
+    assert f'href="{first["next"]}"' in judge.get("/").text
+
+
+@pytest.mark.parametrize("per_page", [1, 3, 7, 8])
+def test_pages_by_key_cover_every_picture_exactly_once(
+    judge: Judge, drawn: DrawnCatalogue, monkeypatch: pytest.MonkeyPatch, per_page: int
+) -> None:
+    monkeypatch.setattr(grid, "TILES_PER_PAGE", per_page)
+    ids = drawn.add_many(7)
+    address, seen = "/", []
+    while address:
+        page = judge.get(address + ("&" if "?" in address else "?") + "format=json").get_json()
+        seen += [picture["id"] for picture in page["pictures"]]
+        address = page["next"]
+    assert seen == ids
+
+
+def test_pictures_judged_between_two_pages_are_neither_lost_nor_doubled(
+    judge: Judge, drawn: DrawnCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "TILES_PER_PAGE", 3)
+    ids = drawn.add_many(7)
+    first = judge.get("/?status=undecided&format=json").get_json()
+    judge.judge("keep", *ids[:3])
+    second = judge.get(first["next"] + "&format=json").get_json()
+    assert [picture["id"] for picture in second["pictures"]] == ids[3:6]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", {1, 2, 3, 4, 5, 6}),
+        ("label=cat", {2, 6}),
+        ("label=", set()),
+        ("status=keep", {1, 2}),
+        ("status=undecided&label=bird", {5}),
+        ("licence=CC-BY-4.0", {2, 5}),
+        ("source=drawn", {1, 2, 3, 4, 5, 6}),
+        ("source=elsewhere", set()),
+        ("text=number+3", {4}),
+        ("text=%25", set()),
+        ("text=", {1, 2, 3, 4, 5, 6}),
+        ("after=4", {5, 6}),
+        ("after=9223372036854775807", set()),
+    ],
+)
+def test_filter_in_the_address_chooses_the_pictures(
+    judge: Judge, drawn: DrawnCatalogue, query: str, expected: set[int]
+) -> None:
+    drawn.add_many(6)
+    judge.judge("keep", 1, 2)
+    page = judge.get(f"/?{query}&format=json").get_json()
+    assert {picture["id"] for picture in page["pictures"]} == expected
+    assert {number for number, _, _ in tiles_of(judge.get(f"/?{query}").text)} == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=maybe",
+        "status=",
+        "after=-1",
+        "after=1.5",
+        "after=x",
+        "after=",
+        "after=9223372036854775808",
+        "after=%D9%A1",
+        "colour=red",
+        "status=keep&status=reject",
+        "format=xml",
+        f"label={'x' * 201}",
+        f"text={'x' * 201}",
+    ],
+)
+def test_impossible_filter_is_refused_with_one_line(judge: Judge, query: str) -> None:
+    answer = judge.get(f"/?{query}")
+    assert answer.status_code == 400
+    told = judge.client.get(f"/?{query}", headers={"Accept": "application/json"})
+    assert told.status_code == 400
+    assert "\n" not in told.get_json()["error"]
+
+
+def test_choosing_a_facet_keeps_the_others_and_choosing_it_again_takes_it_back(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    drawn.add_many(6)
+    page = judge.get("/?label=cat&status=undecided&format=json").get_json()
+    by_value = {value["value"]: value for value in page["facets"]["label"]}
+    assert by_value["cat"]["chosen"]
+    assert by_value["cat"]["address"] == "/?status=undecided"
+    assert by_value["dog"]["address"] == "/?status=undecided&label=dog"
+    # The counts of a facet are those under the other facets' choices.
+    assert {value: found["count"] for value, found in by_value.items()} == {
+        "bird": 2, "cat": 2, "dog": 1, "fish": 1,
+    }  # fmt: skip
+
+
+def test_hostile_caption_and_label_are_escaped(judge: Judge, drawn: DrawnCatalogue) -> None:
+    drawn.add(drawing(1), caption=HOSTILE, label=HOSTILE, licence=HOSTILE)
+    html = judge.get("/").text
+    assert "<script>document" not in html
+    assert "<img src=x" not in html
+    assert "&lt;script&gt;document" in html
+    # A filter's value is shown, too.
+    searched = judge.client.get("/", query_string={"text": HOSTILE, "label": '"><script>'}).text
+    assert "<script>document" not in searched
+    assert '"><script>' not in searched
+
+
+def test_longest_version_of_a_caption_is_shown(judge: Judge, drawn: DrawnCatalogue) -> None:
+    number = drawn.add(drawing(1), caption="A red bird on a bl...")
+    with drawn.open() as catalog:
+        whole = Caption(text="A red bird on a blue branch", origin="detail page")
+        catalog.images.add_caption(number, whole)
+    page = judge.get("/?format=json").get_json()
+    assert page["pictures"][0]["caption"] == "A red bird on a blue branch"
+
+
+def test_empty_catalogue_says_what_to_do(judge: Judge) -> None:
+    assert "python -m scrape run" in judge.get("/").text
