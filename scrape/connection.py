@@ -1,0 +1,160 @@
+"""Connections that go to checked numbers only, and that can be cut at a deadline or at the end."""
+
+import contextlib
+import socket
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3.util.connection
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from scrape.guard import Guard
+
+Dial = Callable[[str, int, Any], socket.socket]
+
+
+def dial(number: str, port: int, timeout: Any) -> socket.socket:
+    """Connect to a numeric address; `timeout` is urllib3's, in seconds."""
+    options = HTTPConnection.default_socket_options
+    return urllib3.util.connection.create_connection(
+        (number, port), timeout, socket_options=options
+    )
+
+
+class Deadline:
+    """The end of one exchange: at `passed`, its connection is shut and every read returns."""
+
+    def __init__(self) -> None:
+        self.passed = False
+        self.connection: _Cuttable | None = None
+
+    def pass_(self) -> None:
+        self.passed = True
+        if self.connection is not None:
+            self.connection.cut()
+
+
+class _Cuttable:
+    """What both kinds of connections share: the socket while it is open."""
+
+    opened: socket.socket | None = None
+
+    def cut(self) -> None:
+        """Shut the socket under whoever reads from it; a plain close would not wake them."""
+        if self.opened is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self.opened, socket.SHUT_RDWR)
+
+
+class Lines(HTTPAdapter):
+    """A requests adapter: every connection is resolved, checked and dialled here, once."""
+
+    def __init__(self, guard: Guard, *, connections: int, dial: Dial = dial) -> None:
+        self._guard = guard
+        self._dial = dial
+        self._here = threading.local()
+        self._open: weakref.WeakSet[_Cuttable] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._is_over = False
+        super().__init__(pool_connections=64, pool_maxsize=connections, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _pool_classes(self)
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[Deadline]:
+        """Cut the connection that this thread uses inside the block after `seconds`."""
+        deadline = Deadline()
+        watchdog = threading.Timer(seconds, deadline.pass_)
+        watchdog.daemon = True
+        self._here.deadline = deadline
+        watchdog.start()
+        try:
+            yield deadline
+        finally:
+            watchdog.cancel()
+            self._here.deadline = None
+
+    def cut_all(self) -> None:
+        """Cut every open connection, and each that is opened from now on: nobody waits any more."""
+        with self._lock:
+            self._is_over = True
+            connections = list(self._open)
+        for connection in connections:
+            connection.cut()
+
+    def connected(self, host: str, port: int, timeout: Any) -> socket.socket:
+        """A socket to the first number of `host` that answers, all of them checked before."""
+        failure: OSError = OSError(f"{host} has no address")
+        for number in self._guard.connectable(host, port):
+            try:
+                return self._dial(number, port, timeout)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def watch(self, connection: _Cuttable) -> None:
+        """Put `connection` under the deadline of the thread that uses it now."""
+        with self._lock:
+            self._open.add(connection)
+            is_over = self._is_over
+        deadline = getattr(self._here, "deadline", None)
+        if deadline is not None:
+            deadline.connection = connection
+            is_over = is_over or deadline.passed
+        if is_over:
+            connection.cut()
+
+
+def _pool_classes(lines: Lines) -> dict[str, type[HTTPConnectionPool]]:
+    """Pools by scheme whose connections are made by `lines`."""
+
+    class Plain(_Cuttable, HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _new_socket(lines, self, self._dns_host)
+
+        def connect(self) -> None:
+            super().connect()
+            self.opened = self.sock
+            lines.watch(self)
+
+        def request(self, *args: Any, **options: Any) -> None:
+            lines.watch(self)
+            super().request(*args, **options)
+
+    class Secure(_Cuttable, HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _new_socket(lines, self, self._dns_host)
+
+        def connect(self) -> None:
+            super().connect()
+            self.opened = self.sock
+            lines.watch(self)
+
+        def request(self, *args: Any, **options: Any) -> None:
+            lines.watch(self)
+            super().request(*args, **options)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def _new_socket(lines: Lines, connection: HTTPConnection, host: str) -> socket.socket:
+    try:
+        return lines.connected(host, connection.port, connection.timeout)
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, f"{host} did not answer in time") from error
+    except OSError as error:
+        raise NewConnectionError(connection, f"cannot connect to {host}: {error}") from error

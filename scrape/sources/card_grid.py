@@ -1,0 +1,201 @@
+"""Kind card-grid: pages of cards, each with a picture, its text and perhaps a detail page."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from bs4 import Tag
+
+from dataset.errors import ConfigError, DisallowedError
+from dataset.records import Caption
+from scrape.captions import LONGEST_NAME, captions_of, clean_text, completed, is_cut
+from scrape.client import PoliteClient
+from scrape.lazy_images import PICTURE_ATTRIBUTES, picture_address
+from scrape.licences import UNKNOWN, licence_of
+from scrape.page import Page, pick, require_rule
+from scrape.response import FetchError
+from scrape.sources.source import ScrapedItem, Source, SourceError, SourceSpec
+
+log = logging.getLogger(__name__)
+
+CAPTION_RULES = ("figcaption", "p", "h1, h2, h3, h4, h5, h6", "img@alt", "img@title", "a@title")
+
+EXAMPLE = """
+[[source]]
+kind = "card-grid"
+name = "logos"
+label = "logo"
+start = ["https://example.org/logos/"]
+card = "div.card"                          # one per picture
+captions = ["p.caption", "h3", "img@alt"]  # best first; "selector@attribute" or a selector
+detail = "a@href"                          # the card's own page: whole text, licence
+detail_captions = ["p.description"]
+detail_licence = "dd.licence"
+next = "a[rel=next]@href"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardGridSpec(SourceSpec):
+    """Where things stand on a page of cards; rules are `selector` or `selector@attribute`.
+
+    `image` finds the <img> in a card, `picture` names its attributes in order of preference.
+    A detail page is asked for when a caption is cut or a `detail_` rule can tell what the card
+    does not. A first page without cards is a fault of the source unless `may_be_empty`.
+    """
+
+    card: str
+    image: str = "img"
+    picture: tuple[str, ...] = PICTURE_ATTRIBUTES
+    captions: tuple[str, ...] = CAPTION_RULES
+    author_rule: str = ""
+    licence_rule: str = ""
+    detail: str = ""
+    detail_captions: tuple[str, ...] = ()
+    detail_author: str = ""
+    detail_licence: str = ""
+    next: str = ""
+    may_be_empty: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("captions", "detail_captions"):
+            for rule in getattr(self, key):
+                require_rule(rule, f"source {self.name}: {key}")
+        require_rule(self.card, f"source {self.name}: card")
+        require_rule(self.image, f"source {self.name}: image")
+        for key in _SINGLE_RULES:
+            if getattr(self, key):
+                require_rule(getattr(self, key), f"source {self.name}: {key}")
+        if self._wants_detail() and not self.detail:
+            raise ConfigError(
+                f'source {self.name}: detail_ rules need detail, such as detail = "a@href"'
+            )
+
+    def _wants_detail(self) -> bool:
+        return bool(self.detail_captions or self.detail_author or self.detail_licence)
+
+
+_SINGLE_RULES = (
+    "author_rule",
+    "licence_rule",
+    "detail",
+    "detail_author",
+    "detail_licence",
+    "next",
+)
+
+
+class CardGrid(Source[CardGridSpec]):
+    """Walks the pages and yields one item per card that has a picture."""
+
+    def items(self, client: PoliteClient) -> Iterator[ScrapedItem]:
+        for first, query in self.spec.first_addresses():
+            visited: set[str] = set()
+            address = first
+            while address and address not in visited and len(visited) < self.spec.max_pages:
+                visited.add(address)
+                page = Page(client.get(address, "page"))
+                cards = page.soup.select(self.spec.card)
+                if not cards and address == first and not self.spec.may_be_empty:
+                    raise SourceError(
+                        "no-cards",
+                        f"{address}: card {self.spec.card!r} finds nothing; has the page changed?",
+                    )
+                found = [self._item(page, card, query) for card in cards]
+                self._check_counts(address, found)
+                yield from (item for item in found if item.picture_url)
+                address = self._next(page)
+
+    def complete(self, client: PoliteClient, item: ScrapedItem) -> ScrapedItem:
+        if not item.detail_url:
+            return item
+        try:
+            page = Page(client.get(item.detail_url, "page"))
+        except (FetchError, DisallowedError) as error:
+            if error.reason == "opt-out":  # the picture's own page says no
+                raise
+            log.info("%s: no detail page: %s", item.source, error)
+            return item
+        whole = _captions(page.soup, self.spec.detail_captions, "detail")
+        item = replace(item, captions=completed(item.captions, whole))
+        if self.spec.detail_author:
+            author = clean_text(pick(page.soup, self.spec.detail_author), LONGEST_NAME)
+            item = replace(item, author=author or item.author)
+        if self.spec.detail_licence:
+            item = self._licensed(item, page, page.soup, self.spec.detail_licence)
+        return item
+
+    def _item(self, page: Page, card: Tag, query: str) -> ScrapedItem:
+        spec = self.spec
+        image = card if card.name == "img" else card.select_one(spec.image)
+        written = picture_address(image, spec.picture) if image is not None else ""
+        detail = page.link(pick(card, spec.detail)) if spec.detail else ""
+        item = ScrapedItem(
+            picture_url=page.link(written),
+            page_url=detail or page.address,
+            source=spec.name,
+            captions=_captions(card, spec.captions, "card"),
+            label=spec.label or query,
+            query=query,
+            author=self._author(card) or spec.author,
+            licence=licence_of(spec.licence, spec.licence_url).id,
+            licence_url=spec.licence_url,
+        )
+        if spec.licence_rule:
+            item = self._licensed(item, page, card, spec.licence_rule)
+        return replace(item, detail_url=detail if self._needs_detail(item) else "")
+
+    def _author(self, card: Tag) -> str:
+        rule = self.spec.author_rule
+        return clean_text(pick(card, rule), LONGEST_NAME) if rule else ""
+
+    def _needs_detail(self, item: ScrapedItem) -> bool:
+        spec = self.spec
+        is_short = not item.captions or any(is_cut(caption.text) for caption in item.captions)
+        return bool(
+            (spec.detail_captions and is_short)
+            or (spec.detail_licence and item.licence == UNKNOWN)
+            or (spec.detail_author and not item.author)
+        )
+
+    def _licensed(self, item: ScrapedItem, page: Page, element: Tag, rule: str) -> ScrapedItem:
+        link = page.link(_link_near(element, rule))
+        licence = licence_of(clean_text(pick(element, rule)), link)
+        if licence.id == UNKNOWN:
+            return item
+        return replace(item, licence=licence.id, licence_url=licence.url)
+
+    def _next(self, page: Page) -> str:
+        if not self.spec.next:
+            return ""
+        rule = self.spec.next if "@" in self.spec.next else f"{self.spec.next}@href"
+        return page.link(pick(page.soup, rule))
+
+    def _check_counts(self, address: str, found: Sequence[ScrapedItem]) -> None:
+        """Cards = pictures = captions, or the site has changed: name the field that is gone."""
+        pictures = sum(bool(item.picture_url) for item in found)
+        captions = sum(bool(item.captions) for item in found)
+        gone = []
+        if pictures < len(found):
+            gone.append(f"image {self.spec.image!r} with {', '.join(self.spec.picture)}")
+        if captions < len(found) and self.spec.captions:
+            gone.append(f"captions {', '.join(map(repr, self.spec.captions))}")
+        if gone:
+            self.warn(
+                f"{address} has {len(found)} cards, {pictures} pictures, {captions} captions; "
+                f"look at {' and '.join(gone)}"
+            )
+
+
+def _captions(element: Tag, rules: Sequence[str], where: str) -> tuple[Caption, ...]:
+    return captions_of((pick(element, rule), f"{where} {rule}") for rule in rules)
+
+
+def _link_near(element: Tag, rule: str) -> str:
+    """The link of the element at `rule`, of one inside it, or none."""
+    found = element.select_one(rule.partition("@")[0])
+    if found is None:
+        return ""
+    link = found if found.name == "a" else found.select_one("a[href]")
+    return str(link.get("href") or "") if link is not None else ""
