@@ -1,0 +1,5 @@
+"""`python -m sample VERB`."""
+
+from sample.cli import main
+
+raise SystemExit(main())

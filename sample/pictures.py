@@ -1,0 +1,141 @@
+"""The pictures of a folder, whoever drew them: read, brought to the pack's size, or counted out."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dataset.config import load_config
+from dataset.errors import ConfigError, DataError, PictureError
+from dataset.pack import PackConfig, prepare
+from dataset.packed import PackedDataset
+from dataset.pixels import PixelLimits, Pixels, decode
+from dataset.progress import track
+
+# What lies beside the pictures: from `draw`, and from the novelty check.
+MANIFEST, SHEET = "manifest.json", "sheet.png"
+REPORT, TABLE, RECORD = "report.html", "novelty.csv", "novelty.json"
+
+_ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+_NOT_PICTURES = {SHEET}
+_LIMITS = PixelLimits(min_side=4)
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """One file of the folder with what its manifest, if any, says of it."""
+
+    name: str
+    content: bytes
+    label_name: str = ""
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that is no picture, and why."""
+
+    name: str
+    reason: str
+
+
+def list_pictures(folder: Path) -> tuple[list[PictureFile], list[Unreadable]]:
+    """Every picture of `folder` in order of name; the manifest of `draw` is heeded if there.
+
+    Raises ConfigError when the folder is missing, DataError when it holds no picture or its
+    manifest is damaged.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"no folder {folder}; draw pictures first (python -m sample draw)")
+    listed = _from_manifest(folder / MANIFEST)
+    if listed is None:
+        names = sorted(path.name for path in folder.iterdir() if _is_picture(path))
+        listed = dict.fromkeys(names, ("", None))
+    if not listed:
+        raise DataError(f"{folder} holds no pictures (PNG, JPEG, WebP, BMP or GIF); check the path")
+    found, missing = [], []
+    for name, (label_name, seed) in listed.items():
+        try:
+            content = (folder / name).read_bytes()
+        except FileNotFoundError:
+            missing.append(Unreadable(name, "listed in the manifest but missing"))
+        else:
+            found.append(PictureFile(name, content, label_name, seed))
+    return found, missing
+
+
+def trained_on(folder: Path) -> str | None:
+    """The content hash of the pack that the drawing model learnt from, if the manifest says so."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    known = manifest.get("pack_hash") if isinstance(manifest, dict) else None
+    return known if isinstance(known, str) else None
+
+
+def decode_pictures(
+    files: list[PictureFile], pack: PackedDataset
+) -> tuple[list[PictureFile], Pixels, list[Unreadable]]:
+    """Decode to the pack's size: the readable files, (B, H, W, 3) uint8, and the others."""
+    config = preparation(pack)
+    readable, pictures, unreadable = [], [], []
+    for file in track(files, "reading pictures", len(files), "pictures"):
+        try:
+            rgb = decode(file.content, limits=_LIMITS).rgb
+        except PictureError as error:
+            unreadable.append(Unreadable(file.name, f"{error.reason}: {error}"))
+            continue
+        same_size = rgb.shape[:2] == (pack.height, pack.width)
+        readable.append(file)
+        pictures.append(rgb if same_size else prepare(rgb, config))
+    shape = (0, pack.height, pack.width, 3)
+    return readable, np.stack(pictures) if pictures else np.empty(shape, np.uint8), unreadable
+
+
+def preparation(pack: PackedDataset) -> PackConfig:
+    """How the pack's pictures were brought to its size; raises DataError if that is not square."""
+    if pack.height != pack.width:
+        raise DataError(
+            f"pack {pack.path} holds pictures of {pack.width}x{pack.height}; only square ones work"
+        )
+    kept: dict[str, Any] = {"size": pack.width}
+    kept |= {key: pack.config[key] for key in ("fit", "resample") if key in pack.config}
+    return load_config(PackConfig, kept)
+
+
+def content_hash(files: list[PictureFile]) -> str:
+    """SHA-256, hexadecimal, over the names and bytes of the files."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}|{len(file.content)}|".encode())
+        digest.update(file.content)
+    return digest.hexdigest()
+
+
+def _is_picture(path: Path) -> bool:
+    plain = not path.name.startswith(".") and path.name not in _NOT_PICTURES
+    return plain and path.suffix.lower() in _ENDINGS and path.is_file()
+
+
+def _from_manifest(path: Path) -> dict[str, tuple[str, int | None]] | None:
+    """Names with (label name, seed) as `draw` listed them, or None without a manifest."""
+    if not path.is_file():
+        return None
+    try:
+        listed: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["pictures"]
+        entries: dict[str, tuple[str, int | None]] = {
+            str(entry["file"]): (str(entry.get("label_name") or ""), int(entry["seed"]))
+            for entry in listed
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"manifest {path} is damaged ({error!r}); delete it or draw again"
+        ) from error
+    outside = [name for name in entries if Path(name).name != name]
+    if outside:
+        raise DataError(f"manifest {path} lists {outside[0]!r}, a file outside its folder")
+    return entries

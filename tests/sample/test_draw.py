@@ -1,0 +1,271 @@
+"""Drawing from a really trained model: seeds, metadata, going on, and what is refused."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from dataset.errors import ConfigError, DataError
+from sample.draw import DrawConfig, default_folder, draw, draw_batch, plan_pictures
+from tests.train.drawn_pack import tiny_config, write_drawn_pack
+from train.checkpoint import Checkpoint, load_checkpoint
+from train.loop import train
+
+CONFIG = DrawConfig(steps=3, count=6, device="cpu")
+
+
+@pytest.fixture
+def checkpoint(run: Path) -> Checkpoint:
+    return load_checkpoint(run)
+
+
+def pixels(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    with Image.open(path) as image:
+        return np.asarray(image).astype(np.int64)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_numbered_pictures_a_sheet_and_a_manifest(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    done = draw(checkpoint, CONFIG, tmp_path / "s")
+    assert (done.pictures, done.drawn) == (6, 6)
+    numbered = [f"{number:05d}.png" for number in range(6)]
+    assert names(tmp_path / "s") == [*numbered, "manifest.json", "sheet.png"]
+    assert pixels(tmp_path / "s" / "00000.png").shape == (8, 8, 3)
+    manifest = json.loads((tmp_path / "s" / "manifest.json").read_text())
+    assert [entry["file"] for entry in manifest["pictures"]] == numbered
+    assert [entry["seed"] for entry in manifest["pictures"]] == list(range(6))
+    labels = [entry["label_name"] for entry in manifest["pictures"]]
+    assert labels == ["bar"] * 3 + ["block"] * 3
+    assert manifest["fingerprint"] == checkpoint.fingerprint
+    assert manifest["pack_hash"] == checkpoint.pack_hash
+    assert (manifest["sampler"], manifest["steps"], manifest["guidance"]) == ("ddim", 3, 2.0)
+
+
+def test_every_picture_says_how_it_was_drawn(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    draw(checkpoint, replace(CONFIG, seed=40), tmp_path)
+    with Image.open(tmp_path / "00004.png") as image:
+        assert dict(image.info) == {
+            "seed": "44",
+            "label": "1",
+            "label_name": "block",
+            "fingerprint": checkpoint.fingerprint,
+            "sampler": "ddim",
+            "steps": "3",
+            "guidance": "2.0",
+            "eta": "0.0",
+        }
+
+
+@pytest.mark.parametrize("ancestral", [True, False])
+def test_a_picture_s_seed_alone_decides_it(
+    checkpoint: Checkpoint, tmp_path: Path, ancestral: bool
+) -> None:
+    config = replace(CONFIG, sampler="ddpm" if ancestral else "ddim", eta=1.0, labels=("bar",))
+    draw(checkpoint, config, tmp_path / "together")
+    draw(checkpoint, replace(config, batch=1), tmp_path / "alone")
+    draw(checkpoint, replace(config, seed=4, count=1), tmp_path / "fifth")
+    for number in range(6):
+        name = f"{number:05d}.png"
+        apart = pixels(tmp_path / "together" / name) - pixels(tmp_path / "alone" / name)
+        assert np.abs(apart).max() <= 1
+    fifth = pixels(tmp_path / "together" / "00004.png")
+    assert np.abs(pixels(tmp_path / "fifth" / "00000.png") - fifth).max() <= 1
+    assert np.abs(pixels(tmp_path / "together" / "00003.png") - fifth).max() > 1
+
+
+def test_nothing_is_drawn_twice(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    draw(checkpoint, CONFIG, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert draw(checkpoint, replace(CONFIG, batch=2), tmp_path).drawn == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_a_partly_drawn_folder_is_gone_on_with(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    draw(checkpoint, CONFIG, tmp_path)
+    whole = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for name in ("00003.png", "00005.png", "manifest.json"):
+        (tmp_path / name).unlink()
+    (tmp_path / "00001.png").write_bytes(whole["00001.png"][:60])
+    kept = (tmp_path / "00002.png").stat().st_mtime_ns
+    assert draw(checkpoint, CONFIG, tmp_path).drawn == 3
+    assert (tmp_path / "00002.png").stat().st_mtime_ns == kept
+    assert {path.name for path in tmp_path.iterdir()} == whole.keys()
+    for number in range(6):
+        with Image.open(tmp_path / f"{number:05d}.png") as image:
+            assert image.info["seed"] == str(number)
+
+
+def test_an_interrupted_drawing_has_no_manifest_and_loses_nothing(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    draw(checkpoint, CONFIG, tmp_path)
+    (tmp_path / "00002.png").unlink()
+    (tmp_path / "00005.png").unlink()
+    # No room for the sixth picture: a folder bars its way.
+    (tmp_path / "00005.png").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        draw(checkpoint, CONFIG, tmp_path)
+    assert "manifest.json" not in names(tmp_path)
+    assert "00002.png" in names(tmp_path)
+    (tmp_path / "00005.png").rmdir()
+    assert draw(checkpoint, CONFIG, tmp_path).drawn == 1
+    assert "manifest.json" in names(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_killed_drawing_is_gone_on_with_and_no_picture_is_torn(run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sample", "draw", str(run), "--out", str(tmp_path)]
+    command += ["--count", "200", "--steps", "2", "--batch", "4", "--device", "cpu"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "00020.png").exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    drawn = {path: path.stat().st_mtime_ns for path in tmp_path.glob("0*.png")}
+    assert 20 < len(drawn) < 200
+    for path in drawn:
+        assert pixels(path).shape == (8, 8, 3)
+    assert not (tmp_path / "manifest.json").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    assert (tmp_path / "manifest.json").exists()
+    assert {path: path.stat().st_mtime_ns for path in drawn} == drawn
+
+
+@pytest.mark.parametrize(
+    "change", [{"steps": 4}, {"guidance": 1.0}, {"seed": 1}, {"sampler": "ddpm"}, {"count": 4}]
+)
+def test_pictures_drawn_otherwise_are_replaced_only_on_demand(
+    checkpoint: Checkpoint, tmp_path: Path, change: dict[str, object]
+) -> None:
+    draw(checkpoint, CONFIG, tmp_path)
+    (tmp_path / "report.html").write_text("about the old pictures")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = replace(CONFIG, **change)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="--replace"):
+        draw(checkpoint, other, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    draw(checkpoint, other, tmp_path, replace=True)
+    assert "report.html" not in names(tmp_path)
+    assert len(names(tmp_path)) == other.count + 2
+
+
+def test_foreign_pictures_are_never_overwritten_silently(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "00000.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "holiday.png")
+    with pytest.raises(ConfigError, match=r"00000\.png"):
+        draw(checkpoint, CONFIG, tmp_path)
+    draw(checkpoint, CONFIG, tmp_path, replace=True)
+    assert "holiday.png" in names(tmp_path)
+
+
+def test_more_of_the_same_class_goes_on_from_what_is_there(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, labels=("bar",))
+    draw(checkpoint, config, tmp_path)
+    assert draw(checkpoint, replace(config, count=9), tmp_path).drawn == 3
+
+
+def test_the_plan_spreads_pictures_over_classes() -> None:
+    classes = ["a", "b", "c"]
+    spread = plan_pictures(DrawConfig(count=7), classes)
+    assert [picture.label_name for picture in spread] == list("aaabbcc")
+    each = plan_pictures(DrawConfig(per_class=2), classes)
+    assert [picture.label for picture in each] == [0, 0, 1, 1, 2, 2]
+    some = plan_pictures(DrawConfig(per_class=1, labels=("c", "a", "c")), classes)
+    assert [picture.label_name for picture in some] == ["c", "a"]
+    few = plan_pictures(DrawConfig(count=2), classes)
+    assert [picture.label_name for picture in few] == ["a", "b"]
+
+
+def test_a_model_without_classes_draws_without(tmp_path: Path) -> None:
+    pack = write_drawn_pack(tmp_path / "p.h5", labelled=False, shape=(1, 8, 8))
+    outcome = train(tiny_config(pack, images=16), tmp_path / "runs")
+    checkpoint = load_checkpoint(outcome.checkpoint)
+    done = draw(checkpoint, replace(CONFIG, count=2), default_folder(checkpoint))
+    assert done.folder == tmp_path / "runs" / "test" / "samples"
+    assert pixels(done.folder / "00000.png").shape == (8, 8)
+    with pytest.raises(ConfigError, match="without classes"):
+        draw(checkpoint, replace(CONFIG, labels=("dog",)), tmp_path / "x")
+
+
+def test_an_unknown_class_names_the_nearest(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean block"):
+        draw(checkpoint, replace(CONFIG, labels=("blok",)), tmp_path / "s")
+    with pytest.raises(ConfigError, match="bar, block"):
+        draw(checkpoint, replace(CONFIG, labels=("zebra",)), tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_more_steps_than_the_model_has_are_refused_before_drawing(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="steps"):
+        draw(checkpoint, replace(CONFIG, steps=5000), tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_sheet_shows_every_picture_three_times_as_large(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    draw(checkpoint, replace(CONFIG, count=26), tmp_path)  # 13 of each class: two rows each
+    sheet = pixels(tmp_path / "sheet.png")
+    assert sheet.shape[0] >= 4 * 24
+    assert sheet.shape[1] >= 12 * 24
+    first = pixels(tmp_path / "00000.png").repeat(3, axis=0).repeat(3, axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(sheet, (24, 24, 3))[:, :, 0]
+    assert (windows == first).all(axis=(2, 3, 4)).any()
+
+
+def test_numbers_that_are_not_finite_are_drawn_and_counted(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    shutil.copytree(checkpoint.path, tmp_path / "c")
+    model = tmp_path / "c" / "model.safetensors"
+    weights = load_file(model)
+    save_file({name: torch.full_like(w, torch.nan) for name, w in weights.items()}, model)
+    denoiser = replace(checkpoint, path=tmp_path / "c").denoiser("cpu")
+    pictures, broken = draw_batch(denoiser, plan_pictures(CONFIG, ["bar", "block"]), CONFIG)
+    assert broken == 6
+    assert pictures.std() == 0
+
+
+def test_a_damaged_checkpoint_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    shutil.copytree(checkpoint.path, tmp_path / "c")
+    model = tmp_path / "c" / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-8])
+    with pytest.raises(DataError, match="damaged"):
+        load_checkpoint(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sampler", "euler"),
+        ("steps", 0),
+        ("count", 0),
+        ("per_class", -1),
+        ("batch", -1),
+        ("seed", -1),
+        ("guidance", -0.5),
+        ("guidance", float("nan")),
+        ("eta", 1.1),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=name):
+        DrawConfig(**{name: value})  # type: ignore[arg-type]
