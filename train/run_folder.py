@@ -1,0 +1,135 @@
+"""A run's folder: its config, its lock, its statistics, and whether it may be gone on with.
+
+runs/NAME/  config.json  stats.jsonl  previews/*.png  checkpoints/<images seen>/
+"""
+
+import fcntl
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dataset.atomic_file import write_json, write_text
+from dataset.config import to_mapping
+from dataset.errors import ConfigError, DataError
+from train.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint
+from train.config import TrainConfig
+
+log = logging.getLogger(__name__)
+
+# Keys that do not change what is learnt: a run may go on with other values of these.
+FREE_KEYS = (
+    "pack",  # the content hash is compared instead of the path
+    "device",
+    "threads",
+    "checkpoint_every_images",
+    "keep_last",
+    "stats_every_steps",
+    "preview",
+)
+
+
+class RunFolder:
+    """The folder of one run; knows nothing of networks."""
+
+    def __init__(self, runs: Path, name: str) -> None:
+        self.path = runs / name
+        self.previews = self.path / "previews"
+        self.checkpoints = self.path / "checkpoints"
+        self.stats = self.path / "stats.jsonl"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; raises ConfigError if another one is training it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigError(
+                    f"{self.path} is being trained by another process; wait for it, or choose"
+                    " another --name"
+                ) from error
+            yield
+
+    def set_aside(self) -> None:
+        """Start afresh: rename an existing run to NAME.1, NAME.2 ...; nothing is deleted."""
+        if not (self.path / "config.json").exists():
+            return
+        number = 1
+        while (old := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        self.path.rename(old)
+        log.info("the run that was in %s is now in %s", self.path, old)
+
+    def resume(self, config: TrainConfig, pack_hash: str) -> Checkpoint | None:
+        """The checkpoint to go on from, None for a new run.
+
+        Raises ConfigError naming the key if the folder holds a run of another config or pack.
+        """
+        if (self.path / "config.json").exists():
+            self._compare(self._read_config(), to_mapping(config))
+        checkpoint = load_checkpoint(self.path) if checkpoint_folders(self.path) else None
+        if checkpoint is not None and checkpoint.pack_hash != pack_hash:
+            raise ConfigError(
+                f"{self.path} was trained on another pack (its content was"
+                f" {checkpoint.pack_hash[:12]}, --packed has {pack_hash[:12]}); choose another"
+                " --name, or --restart"
+            )
+        write_json(self.path / "config.json", to_mapping(config))
+        self._cut_stats(checkpoint.images_seen if checkpoint else 0)
+        return checkpoint
+
+    def add_stats(self, line: Mapping[str, Any]) -> None:
+        """Append one line of figures."""
+        with self.stats.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_stats(self) -> list[dict[str, Any]]:
+        """All whole lines of figures, oldest first; a line torn by a kill is left out."""
+        if not self.stats.exists():
+            return []
+        lines: list[dict[str, Any]] = []
+        for text in self.stats.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                log.debug("left out a torn line of %s", self.stats)
+        return lines
+
+    def _cut_stats(self, images_seen: int) -> None:
+        """Drop the figures of work that was lost after the checkpoint gone on from."""
+        kept = [line for line in self.read_stats() if line["images"] <= images_seen]
+        write_text(self.stats, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def _read_config(self) -> dict[str, Any]:
+        path = self.path / "config.json"
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{path} is damaged; choose another --name, or --restart") from error
+        if not isinstance(table, dict):
+            raise DataError(f"{path} is damaged; choose another --name, or --restart")
+        return table
+
+    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        then, wanted = _flat(before), _flat(now)
+        for key in sorted(then.keys() | wanted.keys()):
+            if key.split(".")[0] in FREE_KEYS or then.get(key) == wanted.get(key):
+                continue
+            raise ConfigError(
+                f"{self.path} holds a run with {key} = {then.get(key)!r}, now it is"
+                f" {wanted.get(key)!r}; choose another --name, or --restart"
+            )
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
