@@ -1,7 +1,7 @@
 """The animals of the demo site: eight kinds, their coats, backgrounds and titles."""
 
 from scrape.demo_site.bodies import paint_bird, paint_fish, paint_horse, paint_turtle
-from scrape.demo_site.colours import tint
+from scrape.demo_site.colours import ground, tint
 from scrape.demo_site.dogs import paint_dog
 from scrape.demo_site.faces import paint_cat, paint_frog, paint_rabbit
 from scrape.demo_site.look import Coat, Species
@@ -17,10 +17,10 @@ _SPECIES = (
             )
         },
         grounds=(
-            tint("sky", 200, 0.75, 0.84),
-            tint("morning", 190, 0.5, 0.9),
-            tint("haze", 210, 0.55, 0.78),
-            tint("cloud", 205, 0.3, 0.93),
+            ground("sky", 200, 0.75, 0.84),
+            ground("morning", 190, 0.5, 0.9),
+            ground("haze", 210, 0.55, 0.78),
+            ground("cloud", 205, 0.3, 0.93),
         ),
         accessories=("crest", "", ""),
         paint=paint_bird,
@@ -35,10 +35,10 @@ _SPECIES = (
             )
         },
         grounds=(
-            tint("cream", 42, 0.75, 0.86),
-            tint("rose", 350, 0.6, 0.86),
-            tint("peach", 22, 0.75, 0.86),
-            tint("lilac", 280, 0.4, 0.85),
+            ground("cream", 42, 0.75, 0.86),
+            ground("rose", 350, 0.6, 0.86),
+            ground("peach", 22, 0.75, 0.86),
+            ground("lilac", 280, 0.4, 0.85),
         ),
         accessories=("collar", "collar", "bow", ""),
         paint=paint_cat,
@@ -63,10 +63,10 @@ _SPECIES = (
             ),
         },
         grounds=(
-            tint("mint", 160, 0.45, 0.78),
-            tint("aqua", 178, 0.45, 0.74),
-            tint("butter", 48, 0.85, 0.74),
-            tint("sea", 192, 0.5, 0.72),
+            ground("mint", 160, 0.45, 0.78),
+            ground("aqua", 178, 0.45, 0.74),
+            ground("butter", 48, 0.85, 0.74),
+            ground("sea", 192, 0.5, 0.72),
         ),
         accessories=("collar", "scarf", "", ""),
         paint=paint_dog,
@@ -82,9 +82,9 @@ _SPECIES = (
             )
         },
         grounds=(
-            tint("water", 205, 0.75, 0.46),
-            tint("deep", 218, 0.65, 0.38),
-            tint("lagoon", 188, 0.7, 0.42),
+            ground("water", 205, 0.75, 0.46),
+            ground("deep", 218, 0.65, 0.38),
+            ground("lagoon", 188, 0.7, 0.42),
         ),
         accessories=("stripes", "bubbles", ""),
         paint=paint_fish,
@@ -100,10 +100,10 @@ _SPECIES = (
             )
         },
         grounds=(
-            tint("lotus", 330, 0.6, 0.84),
-            tint("violet", 268, 0.5, 0.82),
-            tint("petal", 312, 0.5, 0.86),
-            tint("blossom", 345, 0.65, 0.78),
+            ground("lotus", 330, 0.6, 0.84),
+            ground("violet", 268, 0.5, 0.82),
+            ground("petal", 312, 0.5, 0.86),
+            ground("blossom", 345, 0.65, 0.78),
         ),
         accessories=("crown", "bow", "", ""),
         paint=paint_frog,
@@ -119,9 +119,9 @@ _SPECIES = (
             )
         },
         grounds=(
-            tint("meadow", 96, 0.45, 0.74),
-            tint("pasture", 82, 0.5, 0.7),
-            tint("clover", 118, 0.38, 0.76),
+            ground("meadow", 96, 0.45, 0.74),
+            ground("pasture", 82, 0.5, 0.7),
+            ground("clover", 118, 0.38, 0.76),
         ),
         accessories=("blaze", "bridle", "", ""),
         paint=paint_horse,
@@ -137,10 +137,10 @@ _SPECIES = (
             )
         },
         grounds=(
-            tint("grass", 132, 0.35, 0.55),
-            tint("fern", 148, 0.38, 0.48),
-            tint("moss", 110, 0.35, 0.52),
-            tint("lavender", 258, 0.35, 0.64),
+            ground("grass", 132, 0.35, 0.55),
+            ground("fern", 148, 0.38, 0.48),
+            ground("moss", 110, 0.35, 0.52),
+            ground("lavender", 258, 0.35, 0.64),
         ),
         accessories=("bow", "scarf", "", ""),
         paint=paint_rabbit,
@@ -156,9 +156,9 @@ _SPECIES = (
             )
         },
         grounds=(
-            tint("sand", 42, 0.7, 0.82),
-            tint("shore", 34, 0.65, 0.78),
-            tint("dune", 50, 0.6, 0.86),
+            ground("sand", 42, 0.7, 0.82),
+            ground("shore", 34, 0.65, 0.78),
+            ground("dune", 50, 0.6, 0.86),
         ),
         accessories=("hat", "", ""),
         paint=paint_turtle,

@@ -40,7 +40,7 @@ def paint_fish(canvas: Canvas, look: Look, chance: Chance) -> None:
     wide, tall = chance.between(0.56, 0.68), chance.between(0.42, 0.54)
     spread, reach = chance.between(0.32, 0.46), chance.between(0.88, 0.98)
     tail = [(-0.4, 0.0), (-reach, -spread), (-reach + 0.16, 0.0), (-reach, spread)]
-    canvas.polygon(tail, fin)
+    canvas.polygon(tail, darker(fin, 0.15))
     crest = chance.between(0.18, 0.3)
     canvas.blob([(-0.3, -tall * 0.7), (-0.15, -tall - crest), (0.3, -tall * 0.75)], fin)
     canvas.blob([(-0.2, tall * 0.7), (-0.12, tall + crest * 0.8), (0.15, tall * 0.8)], fin)
@@ -52,8 +52,8 @@ def paint_fish(canvas: Canvas, look: Look, chance: Chance) -> None:
             for x in (-0.28, 0.1):
                 canvas.line([(x, -0.7), (x + 0.07, 0.0), (x, 0.7)], 0.14, WHITE)
     canvas.ellipse(0.02, 0.12, 0.17, 0.1, fin, chance.between(10, 50))
-    canvas.disc(0.42, -0.1, 0.135, WHITE)
-    canvas.disc(0.45, -0.09, 0.08, INK)
+    canvas.disc(0.42, -0.1, 0.16, WHITE)
+    canvas.disc(0.45, -0.09, 0.1, INK)
     canvas.line([(0.5, 0.16), (0.58, 0.15), (0.65, 0.1)], 0.04, darker(scale, 0.6))
     if look.accessory == "bubbles":
         for number in range(3):
@@ -78,8 +78,8 @@ def paint_horse(canvas: Canvas, look: Look, chance: Chance) -> None:
         canvas.line([(0.0, -0.62), (0.04, -0.3), (0.1, 0.1)], 0.09, look.accent_colour)
     lock = chance.between(0.16, 0.28)
     canvas.blob([(-0.08, -0.84), (0.2, -0.8), (0.24 + lock / 3, -0.62 + lock), (0.06, -0.6)], mane)
-    canvas.disc(0.2, -0.34, 0.1, WHITE)
-    canvas.disc(0.22, -0.34, 0.075, INK)
+    canvas.disc(0.2, -0.34, 0.12, WHITE)
+    canvas.disc(0.22, -0.34, 0.09, INK)
     canvas.disc(0.74, 0.16, 0.05, darker(coat, 0.6))
     canvas.line([(0.5, 0.36), (0.62, 0.34), (0.74, 0.34)], 0.04, darker(coat, 0.6))
 

@@ -31,6 +31,16 @@ def tint(name: str, hue: float, saturation: float, lightness: float) -> Tint:
     )
 
 
+def ground(name: str, hue: float, saturation: float, lightness: float) -> Tint:
+    """A family for backgrounds, wider than a tint: it tells pictures of one kind apart."""
+    return Tint(
+        name,
+        (hue - 9, hue + 9),
+        (max(saturation - 0.1, 0.0), min(saturation + 0.1, 1.0)),
+        (max(lightness - 0.08, 0.0), min(lightness + 0.08, 0.96)),
+    )
+
+
 # Colours of collars, bows and scarves, by the word that titles use for them.
 ACCENTS: dict[str, Colour] = {
     "red": (214, 48, 49),

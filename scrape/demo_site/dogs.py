@@ -122,8 +122,8 @@ def _muzzle(canvas: Canvas, chance: Chance, colour: Colour, *, wide: float) -> N
     for side in SIDES:
         path = [(0, y + 0.04), (side * wide * 0.36, y + 0.15), (side * wide * 0.72, y + 0.07)]
         canvas.line(path, 0.04, INK)
-    canvas.ellipse(0, y - 0.09, 0.15, 0.105, INK)
-    canvas.ellipse(-0.04, y - 0.13, 0.045, 0.025, (120, 115, 120))
+    canvas.ellipse(0, y - 0.08, 0.18, 0.13, INK)
+    canvas.ellipse(-0.05, y - 0.13, 0.05, 0.03, (120, 115, 120))
 
 
 def _curls(canvas: Canvas, x: float, y: float, across: float, down: float, colour: Colour) -> None:

@@ -21,7 +21,7 @@ def animal_look(seed: int, kind: str, index: int) -> Look:
         second=chance.colour(coat.second),
         accessory=chance.pick(species.accessories),
         accent=chance.pick(sorted(ACCENTS)),
-        facing="right" if chance.coin(0.75) else "left",
+        facing="right" if chance.coin(0.88) else "left",
     )
 
 

@@ -133,9 +133,9 @@ def eyes(
     for side in SIDES:
         x = side * apart
         if white:
-            canvas.disc(x, y, radius + white, darker(iris, 0.75))
+            canvas.disc(x, y, radius + white, darker(iris, 0.6))
         canvas.disc(x, y, radius, iris)
-        across = radius * (0.42 if slit else 0.62)
+        across = radius * (0.5 if slit else 0.62)
         canvas.ellipse(x + gaze[0], y + gaze[1], across, radius * (0.85 if slit else 0.62), INK)
         canvas.disc(x + gaze[0] + 0.045, y + gaze[1] - 0.06, radius * 0.24, WHITE)
 

@@ -23,13 +23,6 @@ def _rounded_square() -> Outline:
     return np.concatenate(quarters)
 
 
-def _badge() -> Outline:
-    """A disc with a scalloped rim."""
-    angles = np.linspace(0, 2 * np.pi, 144, endpoint=False)
-    radius = 0.8 + 0.07 * np.cos(12 * angles)
-    return np.stack([np.cos(angles) * radius, np.sin(angles) * radius], axis=1)
-
-
 def _drop() -> Outline:
     angles = np.linspace(-0.2 * np.pi, 1.2 * np.pi, 40)
     belly = np.stack([np.cos(angles) * 0.64, np.sin(angles) * 0.64 + 0.22], axis=1)
@@ -50,14 +43,11 @@ def _heart() -> Outline:
 
 SHAPES: dict[str, Outline] = {
     "disc": ellipse(0, 0, 0.8, 0.8),
-    "oval": ellipse(0, 0, 0.9, 0.66),
     "shield": _shield(),
     "hexagon": regular(6, 0.88),
-    "octagon": regular(8, 0.86, 22.5),
     "diamond": regular(4, 0.92),
     "triangle": shifted(regular(3, 1.0), 0, 0.16),
     "rounded square": _rounded_square(),
-    "badge": _badge(),
     "drop": _drop(),
     "arch": _arch(),
     "heart": _heart(),
@@ -65,12 +55,11 @@ SHAPES: dict[str, Outline] = {
 
 # Height of the middle of the room for a symbol, and the share of the shape that it may fill.
 ROOM: dict[str, tuple[float, float]] = {
-    "triangle": (0.2, 0.33),
-    "diamond": (0.0, 0.42),
-    "drop": (0.24, 0.42),
-    "heart": (-0.06, 0.42),
-    "shield": (-0.06, 0.48),
-    "arch": (0.05, 0.48),
-    "oval": (0.0, 0.46),
+    "triangle": (0.2, 0.36),
+    "diamond": (0.0, 0.46),
+    "drop": (0.22, 0.46),
+    "heart": (-0.06, 0.46),
+    "shield": (-0.08, 0.54),
+    "arch": (0.02, 0.52),
 }
-WIDE_ROOM = (0.0, 0.54)
+WIDE_ROOM = (0.0, 0.58)

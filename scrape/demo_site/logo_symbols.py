@@ -34,13 +34,6 @@ def _waves(canvas: Canvas, colour: Colour) -> None:
         canvas.line(path, 0.3, colour)
 
 
-def _star_over_waves(canvas: Canvas, colour: Colour) -> None:
-    with canvas.moved(0, -0.4, 0.6):
-        _star(canvas, colour)
-    with canvas.moved(0, 0.62, 0.75):
-        _waves(canvas, colour)
-
-
 def _mountains(canvas: Canvas, colour: Colour) -> None:
     peaks = [(-1, 0.7), (-0.42, -0.3), (-0.14, 0.14), (0.3, -0.75), (1, 0.7)]
     canvas.polygon(peaks, colour)
@@ -86,20 +79,10 @@ def _cross(canvas: Canvas, colour: Colour) -> None:
     canvas.polygon([(-0.85, -0.28), (0.85, -0.28), (0.85, 0.28), (-0.85, 0.28)], colour)
 
 
-def _fish(canvas: Canvas, colour: Colour) -> None:
-    canvas.ellipse(0.2, 0, 0.72, 0.46, colour)
-    canvas.polygon([(-0.35, 0), (-0.95, -0.5), (-0.95, 0.5)], colour)
-
-
 def _ring(canvas: Canvas, colour: Colour) -> None:
     outer, inner = ellipse(0, 0, 0.85, 0.85), ellipse(0, 0, 0.45, 0.45)
     joined = np.concatenate([outer, outer[:1], inner[::-1][-1:], inner[::-1], outer[:1]])
     canvas.polygon(joined, colour)
-
-
-def _stripes(canvas: Canvas, colour: Colour) -> None:
-    for x in (-0.6, 0.0, 0.6):
-        canvas.line([(x - 0.3, 0.75), (x + 0.3, -0.75)], 0.3, colour)
 
 
 SYMBOLS: dict[str, Painter] = {
@@ -107,7 +90,6 @@ SYMBOLS: dict[str, Painter] = {
     "a {colour} lightning bolt": _bolt,
     "a single {colour} leaf": _leaf,
     "two {colour} waves": _waves,
-    "a {colour} star above two waves": _star_over_waves,
     "two {colour} mountain peaks": _mountains,
     "a {colour} sun with eight rays": _sun,
     "a {colour} crescent moon": _moon,
@@ -116,9 +98,7 @@ SYMBOLS: dict[str, Painter] = {
     "a {colour} pine tree": _pine,
     "a {colour} three-pointed crown": _crown,
     "a {colour} cross": _cross,
-    "a small {colour} fish": _fish,
     "a {colour} ring": _ring,
-    "three slanted {colour} bars": _stripes,
 }
 
 # Capital letters as straight strokes.

@@ -65,7 +65,7 @@ def logo(seed: int, index: int) -> Logo:
         symbol=symbol,
         strong=strong,
         pale=pale,
-        rim=chance.coin(0.3),
+        rim=chance.coin(0.15),
         transparent=transparent,
         description=describe(name, mark, said, ground, chance),
     )
