@@ -52,10 +52,10 @@ demo: $(STAMP) ## the whole way on a small embedded web site: collect, judge, pa
 	@echo "== 3/6 pack: one HDF5 file that remembers where every picture came from"
 	@$(BIN)/python -m dataset pack --data $(DEMO_DATA) --set name=demo
 	@$(BIN)/python -m dataset verify $(DEMO_DATA)/packs/demo.h5
-	@echo "== 4/6 learn: a small diffusion model (about five minutes on two cores)"
+	@echo "== 4/6 learn: a small diffusion model (five to six minutes on two cores)"
 	@$(BIN)/python -m train run --config tiny --packed $(DEMO_DATA)/packs/demo.h5 --runs $(DEMO_RUNS) --name demo
 	@echo "== 5/6 draw: pictures of every class"
-	@$(BIN)/python -m sample draw $(DEMO_RUN)
+	@$(BIN)/python -m sample draw $(DEMO_RUN) --per-class 8 --replace
 	@echo "== 6/6 check: is any of them a copy, and of whose picture?"
 	@$(BIN)/python -m sample novelty $(DEMO_RUN)/samples --packed $(DEMO_DATA)/packs/demo.h5
 	@$(BIN)/python -m sample summary --data $(DEMO_DATA) --run $(DEMO_RUN)
@@ -85,7 +85,7 @@ train: $(STAMP) ## train on a pack, or go on where it was: CONFIG=tiny NAME=main
 	@$(BIN)/python -m train run --config $(CONFIG) --packed $(PACK) --runs $(RUNS) --name $(NAME) --device $(DEVICE) $(ARGS)
 
 sample: $(STAMP) ## draw pictures from the newest checkpoint: NAME=main, ARGS='--label dog'
-	@$(BIN)/python -m sample draw $(RUN) --device $(DEVICE) $(ARGS)
+	@$(BIN)/python -m sample draw $(RUN) --replace --device $(DEVICE) $(ARGS)
 
 novelty: $(STAMP) ## compare what was drawn with what was trained on: NAME=main
 	@$(BIN)/python -m sample novelty $(RUN)/samples --packed $(PACK) $(ARGS)
