@@ -1,7 +1,6 @@
-"""`python -m curate_app`: the judging app and its headless rule; see `--help`."""
-
-import sys
+"""Entry of `python -m curate_app`."""
 
 from curate_app.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # worker processes import this module again
+    raise SystemExit(main())

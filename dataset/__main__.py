@@ -1,8 +1,6 @@
 """Entry of `python -m dataset`."""
 
-import sys
-
 from dataset.cli import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+if __name__ == "__main__":  # worker processes import this module again
+    raise SystemExit(main())

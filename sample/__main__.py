@@ -1,5 +1,6 @@
-"""`python -m sample VERB`."""
+"""Entry of `python -m sample`."""
 
 from sample.cli import main
 
-raise SystemExit(main())
+if __name__ == "__main__":  # worker processes import this module again
+    raise SystemExit(main())

@@ -1,5 +1,6 @@
-"""`python -m scrape VERB`: hands over to the command line of this stage."""
+"""Entry of `python -m scrape`."""
 
 from scrape.cli import main
 
-raise SystemExit(main())
+if __name__ == "__main__":  # worker processes import this module again
+    raise SystemExit(main())

@@ -1,3 +1,6 @@
+"""Entry of `python -m train`."""
+
 from train.cli import main
 
-raise SystemExit(main())
+if __name__ == "__main__":  # worker processes import this module again
+    raise SystemExit(main())
