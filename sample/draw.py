@@ -6,8 +6,10 @@ how an interrupted drawing is gone on with: what fits the plan stays, what is mi
 
 import io
 import logging
+import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -35,7 +37,7 @@ from train.unet import NO_LABEL
 log = logging.getLogger(__name__)
 
 _PICTURE_NAME = re.compile(r"\d{5,}\.png")
-_USUAL_BATCH = {"cpu": 16, "cuda": 256}
+_USUAL_BATCH = {"cpu": 8, "cuda": 256}
 _SHEET_COLUMNS, _SHEET_MAGNIFY = 12, 3
 
 
@@ -228,16 +230,26 @@ def _draw_missing(
     device = find_device(config.device)
     denoiser = checkpoint.denoiser(device)
     batch = config.batch or _USUAL_BATCH[device.type]
+    parts = [missing[start : start + batch] for start in range(0, len(missing), batch)]
+    # On a CPU every thread draws batches of its own: the threads inside torch's operations wait
+    # for each other hundreds of times a step, and on a busy machine for most of the time.
+    workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
     blank = 0
-    with Progress("drawing", done + len(missing), "pictures", done=done) as progress:
-        for start in range(0, len(missing), batch):
-            part = missing[start : start + batch]
-            drawn, broken = draw_batch(denoiser, part, config, progress)
-            blank += broken
-            for picture, pixels in zip(part, drawn, strict=True):
-                text = _metadata(picture, settings)
-                atomic_file.write_bytes(folder / picture.name, _png(pixels, text))
-                progress.advance()
+    with (
+        Progress("drawing", done + len(missing), "pictures", done=done) as progress,
+        ThreadPoolExecutor(workers, "draw", torch.set_num_threads, (1,)) as pool,
+    ):
+        work = [pool.submit(draw_batch, denoiser, part, config, progress) for part in parts]
+        try:
+            for part, drawing in zip(parts, work, strict=True):
+                drawn, broken = drawing.result()
+                blank += broken
+                for picture, pixels in zip(part, drawn, strict=True):
+                    text = _metadata(picture, settings)
+                    atomic_file.write_bytes(folder / picture.name, _png(pixels, text))
+                    progress.advance()
+        finally:
+            pool.shutdown(cancel_futures=True)
     if blank:
         log.warning("%d pictures held numbers that are not finite, drawn mid-grey there", blank)
 
