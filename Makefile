@@ -79,7 +79,7 @@ curate: $(STAMP) ## judge in the browser at http://127.0.0.1:8700 (PORT=8700)
 	@$(BIN)/python -m curate_app serve --data $(DATA) --port $(PORT) $(ARGS)
 
 pack: $(STAMP) ## pack what is kept: NAME=main, ARGS='--set size=64'
-	@$(BIN)/python -m dataset pack --data $(DATA) --set name=$(NAME) $(ARGS)
+	@$(BIN)/python -m dataset pack --data $(DATA) --set 'name="$(NAME)"' $(ARGS)
 
 train: $(STAMP) ## train on a pack, or go on where it was: CONFIG=tiny NAME=main DEVICE=auto
 	@$(BIN)/python -m train run --config $(CONFIG) --packed $(PACK) --runs $(RUNS) --name $(NAME) --device $(DEVICE) $(ARGS)

@@ -38,9 +38,9 @@ def judge_automatically(
     radius = DEFAULT_RADIUS if radius is None else radius
     if not 0 <= radius <= LARGEST_RADIUS:
         raise ConfigError(f"--radius {radius} is out of range; choose 0 to {LARGEST_RADIUS}")
-    refresh_edges(catalog)
-    # One transaction: a person who judges meanwhile is not overruled.
+    # One transaction: nobody who judges meanwhile is overruled, no picture comes in between.
     with catalog.transaction():
+        refresh_edges(catalog)
         changes = automatic_changes(catalog, radius)
         batch = None
         if changes and not dry_run:

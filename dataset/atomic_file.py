@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     kill -9 ends in `.partial` and is overwritten or ignored by the next run.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # Threads may write the same file at once, so the sibling is this thread's own.
+    partial = target.with_name(f".{target.name}.{threading.get_ident()}.{os.getpid()}.partial")
     try:
         yield partial
         with partial.open("rb") as written:

@@ -10,8 +10,14 @@ from dataset.atomic_file import atomic_path
 from dataset.catalog import Catalog
 from dataset.command_line import CommandLine, add_config_options, add_data_option
 from dataset.config import load_config, to_mapping
-from dataset.duplicates import DEFAULT_RADIUS, duplicate_groups, radius_table, refresh_edges
-from dataset.errors import DataError
+from dataset.duplicates import (
+    DEFAULT_RADIUS,
+    LARGEST_RADIUS,
+    duplicate_groups,
+    radius_table,
+    refresh_edges,
+)
+from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
 from dataset.importers import count_pictures, import_folder
 from dataset.pack import PackConfig, pack
@@ -90,6 +96,8 @@ def _import(options: argparse.Namespace) -> None:
     if options.dry_run:
         print(f"{count_pictures(options.path)} picture files in {options.path}")
         return
+    if options.workers < 1 or options.min_side < 1:
+        raise ConfigError("--workers and --min-side must be at least 1")
     workspace = Workspace(options.data)
     limits = PixelLimits(min_side=options.min_side)
     with Catalog(workspace.catalog) as catalog:
@@ -107,6 +115,8 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _duplicates(options: argparse.Namespace) -> None:
+    if not 0 <= options.radius <= LARGEST_RADIUS:
+        raise ConfigError(f"--radius is {options.radius}; it must be 0 to {LARGEST_RADIUS} bits")
     with Catalog(Workspace(options.data).require_catalog()) as catalog:
         refresh_edges(catalog)
         groups = duplicate_groups(catalog, options.radius)

@@ -115,7 +115,7 @@ def explain_os_error(error: OSError) -> WorldError | ConfigError | None:
         return WorldError(f"not permitted to read or write{where}; check the file's owner")
     if error.errno == errno.EADDRINUSE:
         return WorldError("the port is in use; stop the other program or choose another --port")
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG):
         return ConfigError(f"{error.strerror}{where}; check the path")
     return None
 

@@ -5,11 +5,14 @@ import io
 import logging
 import signal
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from gzip import BadGzipFile
+from lzma import LZMAError
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
@@ -155,10 +158,12 @@ def _take(
         report.rejected[result.reason] = report.rejected.get(result.reason, 0) + 1
         return
     parent = item.path.parent.name
-    label = item.facts.get("label") or ("" if parent in ("", ".", "images") else parent)
+    label = " ".join(item.facts.get("label", "").split()) or (
+        "" if parent in ("", ".", "images") else parent
+    )
     title = item.facts.get("title", "").strip()
     origin = Origin(
-        url=f"file:{item.path}",
+        url=f"file:{item.path}".encode(errors="replace").decode(),
         page_url=item.facts.get("page_url", ""),
         source=source,
         licence=item.facts.get("licence", "") or "unknown",
@@ -188,7 +193,7 @@ def _opened(path: Path) -> Iterator[tuple[list[PurePosixPath], _Read]]:
                     if member.isfile() and member.size <= _MAX_MEMBER_BYTES
                 }
                 yield sorted(members), lambda name: _read_member(tar, members[name])
-        except (tarfile.TarError, EOFError) as error:
+        except (tarfile.TarError, EOFError, BadGzipFile, LZMAError, zlib.error) as error:
             raise DataError(f"{path} is no readable tar ({error}); check the file") from error
     else:
         raise ConfigError(f"no folder or tar at {path}; check the path")

@@ -16,13 +16,13 @@ from PIL import Image
 from dataset import atomic_file
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
-from dataset.duplicates import DEFAULT_RADIUS, connected, refresh_edges
+from dataset.duplicates import DEFAULT_RADIUS, LARGEST_RADIUS, connected, refresh_edges
 from dataset.errors import ConfigError, DataError, PipelineError
 from dataset.image_store import ImageStore
 from dataset.pack_writer import write_pack
 from dataset.packed import SPLITS, PackedDataset, Provenance
 from dataset.phash import PHASH
-from dataset.pixels import Background, Pixels, decode
+from dataset.pixels import Background, PixelLimits, Pixels, decode
 from dataset.progress import Progress
 from dataset.records import Caption, ImageFilter, ImageRecord, Origin, Status
 from dataset.splits import assign_splits
@@ -32,6 +32,8 @@ __all__ = ["PackConfig", "PackResult", "pack", "prepare", "write_pack"]
 log = logging.getLogger(__name__)
 
 _BLOCK = 512
+# The store holds only what was taken in, perhaps under other limits than the default ones.
+_ACCEPTED = PixelLimits(max_bytes=1 << 40, min_side=1, max_aspect=1e9)
 _FILTERS = {
     "box": Image.Resampling.BOX,
     "bilinear": Image.Resampling.BILINEAR,
@@ -63,6 +65,10 @@ class PackConfig:
             raise ConfigError(f"size is {self.size}; it must be 8 to 512 pixels")
         if self.cal < 0 or self.test < 0 or self.cal + self.test > 0.9:
             raise ConfigError("cal and test are shares: each at least 0, together at most 0.9")
+        if not 0 <= self.radius <= LARGEST_RADIUS:
+            raise ConfigError(f"radius is {self.radius}; it must be 0 to {LARGEST_RADIUS} bits")
+        if self.per_class < 0 or self.seed < 0:
+            raise ConfigError("per_class and seed must be at least 0")
         if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
             raise ConfigError(f"name {self.name!r} must be letters, digits, dots, - and _")
 
@@ -95,8 +101,10 @@ def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) 
     """
     target = folder / f"{config.name}.h5"
     manifest = folder / f"{config.name}.manifest.json"
-    refresh_edges(catalog)
-    chosen = _choose(catalog, config)
+    with catalog.transaction():  # one state of the catalogue, whoever else is at work
+        refresh_edges(catalog)
+        chosen = _choose(catalog, config)
+        event_id = catalog.judgements.last_event_id()
     selection = _selection_hash(chosen, config)
     done = _up_to_date(target, manifest, selection)
     if done is None:
@@ -109,9 +117,9 @@ def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) 
             chosen.provenance,
             to_mapping(config),
             captions=chosen.captions,
-            event_id=catalog.judgements.last_event_id(),
+            event_id=event_id,
         )
-        atomic_file.write_json(manifest, _manifest(chosen, config, selection, digest, catalog))
+        atomic_file.write_json(manifest, _manifest(chosen, config, selection, digest, event_id))
     else:
         digest = done
     return PackResult(target, digest, done is None, _by_split(chosen), _by_class(chosen))
@@ -120,7 +128,7 @@ def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) 
 def prepare(rgb: Pixels, config: PackConfig) -> Pixels:
     """One (H, W, 3) picture as (size, size, 3) uint8: padded, cropped or stretched, antialiased.
 
-    Padding repeats the mean colour of the picture's edge, so that no frame appears.
+    Padding repeats the median colour of the picture's edge, so that no frame appears.
     """
     image, side = Image.fromarray(rgb), config.size
     filter_ = _FILTERS[config.resample]
@@ -231,7 +239,8 @@ def _prepared_blocks(
 
     def one(fact: Provenance) -> Pixels:
         try:
-            picture = decode(store.get(fact.sha256), background=config.background)
+            content = store.get(fact.sha256)
+            picture = decode(content, background=config.background, limits=_ACCEPTED)
         except PipelineError as error:
             raise DataError(f"picture #{fact.image_id} cannot be packed: {error}") from error
         return prepare(picture.rgb, config)
@@ -266,13 +275,13 @@ def _up_to_date(target: Path, manifest: Path, selection: str) -> str | None:
 
 
 def _manifest(
-    chosen: _Chosen, config: PackConfig, selection: str, digest: str, catalog: Catalog
+    chosen: _Chosen, config: PackConfig, selection: str, digest: str, event_id: int
 ) -> dict[str, Any]:
     return {
         "pack": f"{config.name}.h5",
         "content_hash": digest,
         "selection": selection,
-        "event_id": catalog.judgements.last_event_id(),
+        "event_id": event_id,
         "config": to_mapping(config),
         "rows": len(chosen.provenance),
         "splits": _by_split(chosen),

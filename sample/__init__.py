@@ -1,1 +1,1 @@
-"""."""
+"""The last stage: draws pictures, and tells how new each of them is."""

@@ -1,1 +1,1 @@
-"""."""
+"""The collecting stage: sources, manners and armour, from the web into the catalogue."""

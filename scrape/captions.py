@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from bs4 import BeautifulSoup
+from bs4.exceptions import ParserRejectedMarkup
 
 from dataset.records import Caption
 
@@ -20,7 +21,10 @@ def clean_text(text: str, longest: int = LONGEST) -> str:
     """Plain text of at most `longest` characters in NFC: no markup, no entities, single spaces."""
     text = text[: 20 * LONGEST]
     if _MARKUP.search(text):
-        text = BeautifulSoup(text, "html.parser").get_text(" ")
+        try:
+            text = BeautifulSoup(text, "html.parser").get_text(" ")
+        except ParserRejectedMarkup:
+            text = _MARKUP.sub(" ", text)
     text = unicodedata.normalize("NFC", html.unescape(text))
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") else c for c in text)
     text = re.sub(r"[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]", "", text)

@@ -74,6 +74,7 @@ class _Crawl:
 
     def __init__(self, catalog: Catalog, store: ImageStore, client: PoliteClient) -> None:
         self._catalog, self._client, self._settings = catalog, client, client.settings
+        self._store = store
         self._downloader = Downloader(client, store)
         self._report = CrawlReport()
         self._progress = Progress("collect", None, "pictures")
@@ -141,7 +142,9 @@ class _Crawl:
     def _image_of(self, record: AddressRecord | None) -> ImageRecord | None:
         if record is None or record.state != "fetched":
             return None
-        return self._catalog.images.by_sha256(record.sha256)
+        image = self._catalog.images.by_sha256(record.sha256)
+        # A picture whose bytes were lost is fetched again.
+        return image if image and self._store.path(image.sha256).exists() else None
 
     def _drain(self, allowed: int) -> None:
         """Take in finished downloads in order, until at most `allowed` are in flight."""

@@ -57,7 +57,8 @@ def licence_of(name: str, url: str = "") -> Licence:
     version where the name has none and both mean the same kind.
     """
     by_name, by_url = _of_name(name), _of_url(url)
-    url = url if url.lower().startswith(("https://", "http://")) else ""
+    is_link = url.lower().startswith(("https://", "http://")) and url.isprintable()
+    url = url if is_link and len(url) <= 500 else ""
     if by_name == _NONE or by_url.id[:-4] == by_name.id:
         return Licence(by_url.id, url or by_url.url)
     return Licence(by_name.id, url or by_name.url)

@@ -4,24 +4,29 @@ import re
 from email.message import Message
 
 from bs4 import BeautifulSoup, Tag
+from bs4.exceptions import ParserRejectedMarkup
 from soupsieve import SelectorSyntaxError
 
 from dataset.errors import ConfigError, DisallowedError
 from scrape.addresses import canonical_address
 from scrape.opt_out import page_opt_out
-from scrape.response import Response
+from scrape.response import FetchError, Response
 
 _PICK = re.compile(r"(.*?)(?:@([A-Za-z][\w:-]*))?", re.DOTALL)
 
 
 class Page:
-    """A parsed answer; raises DisallowedError (opt-out) when its meta tags forbid collecting."""
+    """A parsed answer; raises DisallowedError (opt-out) when its meta tags forbid collecting,
+    FetchError (bad-html) when no parser makes sense of it."""
 
     def __init__(self, response: Response) -> None:
         self.address = response.final_url
         # Pages are HTML as found in the wild; an XML prolog would only make the parser complain.
         body = re.sub(rb"<\?xml\b", b"<?", response.body) if b"<" in response.body else b"<p></p>"
-        self.soup = BeautifulSoup(body, "html.parser", from_encoding=_charset(response))
+        try:
+            self.soup = BeautifulSoup(body, "html.parser", from_encoding=_charset(response))
+        except ParserRejectedMarkup as error:
+            raise FetchError("bad-html", f"{self.address}: {error}", is_final=True) from error
         base = self.soup.find("base", href=True)
         self._base = self.address
         if isinstance(base, Tag):

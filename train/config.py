@@ -122,7 +122,8 @@ class TrainConfig:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on CUDA
-    threads: int = 0  # CPU threads, each with its share of every batch; 0: all cores
+    shares: int = 2  # parts of each batch that a CPU works on at once; rounding depends on it
+    threads: int = 0  # CPU threads for the shares, changing nothing else; 0: all cores
     checkpoint_every_images: int = 50_000
     keep_last: int = 3
     stats_every_steps: int = 20  # the loss is read from the device this often
@@ -137,7 +138,14 @@ class TrainConfig:
             self.name,
             "a plain folder name",
         )
-        for key in ("images", "batch", "checkpoint_every_images", "keep_last", "stats_every_steps"):
+        for key in (
+            "images",
+            "batch",
+            "checkpoint_every_images",
+            "keep_last",
+            "stats_every_steps",
+            "shares",
+        ):
             _require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
         for key in ("warmup_images", "ema_half_life_images", "threads", "seed"):
             _require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")

@@ -56,8 +56,9 @@ class Learner:
         self._bfloat16 = config.precision == "bfloat16" or (
             config.precision == "auto" and device.type == "cuda"
         )
-        self._workers = worker_count(config, device)
-        self._pool = ThreadPoolExecutor(self._workers, "learner", torch.set_num_threads, (1,))
+        self._shares = share_count(config, device)
+        workers = min(config.threads or os.cpu_count() or 1, self._shares)
+        self._pool = ThreadPoolExecutor(workers, "learner", torch.set_num_threads, (1,))
         zeros = torch.zeros(6, dtype=torch.float64, device=device)
         self._loss_sum, self._good, self._norm, self._skipped, self._streak, self._worst = zeros
 
@@ -75,9 +76,9 @@ class Learner:
             torch.manual_seed(stream_key(config.seed, Stream.DROPOUT, seen))
         x0 = x0.contiguous(memory_format=torch.channels_last)
         whole = (x0, labels, t, eps)
-        shares = zip(*(tensor.chunk(self._workers) for tensor in whole), strict=True)
-        if self._workers == 1:
-            parts = [self._gradients(share) for share in shares]
+        shares = list(zip(*(tensor.chunk(self._shares) for tensor in whole), strict=True))
+        if len(shares) == 1:
+            parts = [self._gradients(shares[0])]
         else:
             parts = list(self._pool.map(self._gradients, shares))
         self._apply(self._summed(parts))
@@ -162,15 +163,15 @@ class Learner:
         self.images_seen = checkpoint.images_seen
 
 
-def worker_count(config: TrainConfig, device: torch.device) -> int:
-    """How many threads of a CPU share each batch, every one with pictures of its own.
+def share_count(config: TrainConfig, device: torch.device) -> int:
+    """Into how many shares a batch is split, for threads of a CPU to work on at once.
 
-    They meet once a step. OpenMP's threads inside each operation meet hundreds of times a step,
-    and on a machine that does anything else besides, they spend most of it waiting.
+    The threads meet once a step. OpenMP's threads inside each operation meet hundreds of times
+    a step, and on a machine that does anything else besides, they spend most of it waiting.
     """
     if device.type != "cpu" or config.unet.dropout > 0:  # dropout draws from one generator
         return 1
-    return min(config.threads or os.cpu_count() or 1, config.batch)
+    return config.shares
 
 
 def learning_rate(config: TrainConfig, images_seen: int) -> float:

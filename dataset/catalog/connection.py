@@ -52,7 +52,16 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     steps = migrations()
     newest = steps[-1][0]
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if _version(connection) == newest:
+        return
+    with transaction(connection):  # whoever waited here finds it done
+        _migrate_locked(connection, path, steps)
+
+
+def _migrate_locked(
+    connection: sqlite3.Connection, path: Path, steps: list[tuple[int, str]]
+) -> None:
+    version, newest = _version(connection), steps[-1][0]
     if version > newest:
         raise DataError(
             f"catalogue {path} has schema {version}, this Pedigree knows up to {newest}; update it"
@@ -63,10 +72,23 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
     for step, sql in steps:
         if step > version:
-            # One transaction per step; a second process that waited finds it done.
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {step};\nCOMMIT;"
-            )
+            for statement in _statements(sql):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {step}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a script one by one; executescript would commit before its first."""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 @contextmanager

@@ -150,6 +150,16 @@ def test_a_locked_catalogue_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise AssertionError("two writers at once")
 
 
+def test_many_processes_may_open_a_new_catalogue_at_once(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from dataset.catalog import Catalog\n"
+        "with Catalog(pathlib.Path(sys.argv[1])) as catalog: print(catalog.images.count())\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "catalog.sqlite")]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [child.communicate()[0] for child in children] == ["0\n"] * 4
+
+
 def test_migrations_are_numbered_without_gaps() -> None:
     assert [number for number, _sql in migrations()] == list(range(1, len(migrations()) + 1))
 

@@ -87,3 +87,7 @@ def test_a_cut_caption_stays_when_the_detail_page_says_something_else() -> None:
     assert completed(card, captions_of([("Imprint", "detail p")]))[1:] == card
     assert completed(card, captions_of([("A blue bird over…", "detail p")])) == card
     assert completed(card, ()) == card
+
+
+def test_markup_that_no_parser_takes_is_cut_out() -> None:
+    assert clean_text("<b>x</b> <![foo bar]]> y").startswith("x")
