@@ -171,3 +171,14 @@ def test_every_parameterisation_and_precision_learns(
     figures = learner.read_figures()
     assert math.isfinite(figures.loss)
     assert figures.skipped == 0
+
+
+def test_the_number_of_threads_changes_nothing(pack: Path) -> None:
+    weights = []
+    for threads in (1, 2, 3):
+        learner, batches = learner_and_batches(tiny_config(pack, threads=threads, shares=3))
+        for _ in range(3):
+            learner.step(batches)
+        weights.append([parameter.clone() for parameter in learner.parameters])
+    for other in weights[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(weights[0], other, strict=True))
