@@ -70,6 +70,8 @@ class DrawConfig:
         ):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.seed >= 2**62:
+            raise ConfigError(f"seed is {self.seed}; it must be below 2 to the power of 62")
         if not 0 <= self.guidance < 1000:
             raise ConfigError(f"guidance is {self.guidance}; it must be at least 0")
         if not 0.0 <= self.eta <= 1.0:

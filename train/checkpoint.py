@@ -195,7 +195,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
                 " use the version that wrote it"
             )
         shape_known = len(manifest["shape"]) == 3 and MODEL in manifest["files"]
-        if not shape_known or not {"config", "images_seen", "label_names"} <= manifest.keys():
+        known = {"config", "images_seen", "label_names", "pack_hash"} <= manifest.keys()
+        if not (shape_known and known and isinstance(manifest["files"], dict)):
             raise KeyError("a key")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"checkpoint {folder} is damaged: {MANIFEST} is incomplete") from error
