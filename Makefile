@@ -15,6 +15,10 @@ CONFIG  ?= tiny
 DEVICE  ?= auto
 PORT    ?= 8700
 SITE    ?=
+SOURCES ?=
+QUERY   ?=
+CONTACT ?=
+PEERS   ?= .venv-peers
 ARGS    ?=
 PACK    := $(DATA)/packs/$(NAME).h5
 RUN     := $(RUNS)/$(NAME)
@@ -24,8 +28,8 @@ DEMO_RUNS := runs
 DEMO_RUN  := $(DEMO_RUNS)/demo
 DEMO_PORT ?= 8765
 
-.PHONY: help setup demo demo-clean scrape status import duplicates auto curate pack train sample novelty \
-        test test-slow check format bench browser clean
+.PHONY: help setup demo demo-clean scrape resume status import duplicates auto curate pack train sample novelty \
+        test test-slow check format bench browser nginx peers clean
 
 help: ## list the targets
 	@echo "Pedigree: collect, judge, pack, learn, draw, check. Two commands do everything: make demo, make test"
@@ -60,8 +64,13 @@ demo: $(STAMP) ## the whole way on a small embedded web site: collect, judge, pa
 	@$(BIN)/python -m sample novelty $(DEMO_RUN)/samples --packed $(DEMO_DATA)/packs/demo.h5
 	@$(BIN)/python -m sample summary --data $(DEMO_DATA) --run $(DEMO_RUN)
 
-scrape: $(STAMP) ## collect pictures: SITE=file.toml (without it: the demo site)
-	@$(BIN)/python -m scrape run $(if $(SITE),--config $(SITE),--demo-site) --data $(DATA) $(ARGS)
+scrape: $(STAMP) ## collect pictures: SOURCES="commons openverse" QUERY="red panda", or SITE=file.toml (neither: the demo site)
+	@$(BIN)/python -m scrape run $(SOURCES) $(if $(SITE),--config $(SITE)) \
+	  $(if $(SOURCES)$(SITE),,--demo-site) $(if $(QUERY),--query '$(QUERY)') \
+	  $(if $(CONTACT),--set crawl.contact='$(CONTACT)') --data $(DATA) $(ARGS)
+
+resume: $(STAMP) ## go on with the last run of scrape
+	@$(BIN)/python -m scrape resume --data $(DATA) $(ARGS)
 
 status: $(STAMP) ## what was collected, and why the rest was not
 	@$(BIN)/python -m scrape status --data $(DATA) $(ARGS)
@@ -118,6 +127,20 @@ browser: ## install Debian's Chromium and its driver, for the tests of the pages
 	else \
 	  echo "error: no apt-get here; install Chromium and chromedriver and put them on the PATH" >&2; exit 4; \
 	fi
+
+nginx: ## install Debian's nginx-light, the server of the collector's benchmarks
+	@if command -v nginx >/dev/null || test -x /usr/sbin/nginx; then \
+	  echo "nginx is installed"; \
+	elif command -v apt-get >/dev/null; then \
+	  sudo=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends nginx-light; \
+	else \
+	  echo "error: no apt-get here; install nginx and put it on the PATH" >&2; exit 4; \
+	fi
+
+peers: ## install the programs that make bench compares with, into a virtual environment of their own
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/bin/python -m pip install --quiet img2dataset==1.47.0
 
 demo-clean: ## forget the demo's pictures and its run
 	@rm -rf $(DEMO_DATA) $(DEMO_RUN)

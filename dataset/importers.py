@@ -3,23 +3,22 @@
 import csv
 import io
 import logging
-import signal
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from gzip import BadGzipFile
 from lzma import LZMAError
-from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from dataset.catalog import Catalog
-from dataset.errors import ConfigError, DataError, PictureError, WorldError
+from dataset.decoding import DecoderPool
+from dataset.errors import ConfigError, DataError, PictureError
 from dataset.image_store import ImageStore
-from dataset.ingest import measure
 from dataset.pixels import PixelLimits
 from dataset.progress import Progress
 from dataset.records import Caption, NewImage, Origin
@@ -27,11 +26,15 @@ from dataset.records import Caption, NewImage, Origin
 log = logging.getLogger(__name__)
 
 CAPTION_FILES = ("captions.csv", "metadata.csv")
-_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".ico", ".avif", ".tiff"}
+_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".gif", ".webp", ".bmp", ".ico", ".avif"}
+_PICTURE_SUFFIXES |= {".tif", ".tiff", ".svg"}
 _MAX_MEMBER_BYTES = 100_000_000
+# Pictures written to the catalogue at once; so many a worker are read ahead, too.
 _CHUNK = 32
 
+_T = TypeVar("_T")
 _Read = Callable[[PurePosixPath], bytes]
+_Facts = dict[PurePosixPath, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -63,41 +66,46 @@ def import_folder(
 ) -> ImportReport:
     """Take every picture of a folder or tar into the catalogue, in order of its path.
 
-    The label is the CSV's, else the name of the folder that the file lies in. Decoding runs in
-    `workers` processes. Interrupted imports go on: files that are known are only counted.
+    A compressed tar is taken in its own order. The label is the CSV's, else the name of the
+    folder that the file lies in. Decoding runs in `workers` processes; a picture that kills one
+    is rejected. Interrupted imports go on: files that are known are only counted.
     Raises ConfigError for a missing path, DataError for an unreadable tar or CSV.
     """
     report = ImportReport()
     total = count_pictures(path)
-    try:
-        with (
-            Progress(f"import {path.name}", total, "pictures") as progress,
-            # Fresh processes: a decoder that dies takes a worker along, not the catalogue.
-            ProcessPoolExecutor(workers, get_context("spawn"), initializer=_quiet) as pool,
-        ):
-            for chunk, measured in _measured(pool, folder_items(path), limits):
-                with catalog.transaction():
-                    for item, result in zip(chunk, measured, strict=True):
-                        _take(catalog, store, item, result, f"{source}:{path.name}", report)
-                progress.advance(len(chunk))
-    except BrokenProcessPool as error:
-        raise WorldError(
-            "a decoding process died (out of memory, or a picture crashed the decoder); "
-            "run the import again with --verbose, it goes on where it was"
-        ) from error
+    with (
+        Progress(f"import {path.name}", total, "pictures") as progress,
+        DecoderPool(workers, limits) as pool,
+    ):
+        for chunk in _batches(_measured(pool, folder_items(path), workers), _CHUNK):
+            with catalog.transaction():
+                for item, result in chunk:
+                    _take(catalog, store, item, result, f"{source}:{path.name}", report)
+            progress.advance(len(chunk))
     return report
 
 
 def folder_items(path: Path) -> Iterator[FolderItem]:
-    """Every picture file of a folder or tar, ordered by path, with its row of the CSV if any."""
+    """Every picture file of a folder or tar, ordered by path, with its row of the CSV if any.
+
+    A compressed tar is read from its beginning to its end, twice: for its CSV and its pictures.
+    """
+    if _is_compressed(path):
+        yield from _streamed(path, *_index(path))
+        return
     with _opened(path) as (names, read):
-        facts = _facts(names, read)
+        facts: _Facts = {}
+        for name in names:
+            if name.name in CAPTION_FILES:
+                facts |= _rows(name, read(name))
         for name in names:
             if _is_picture(name):
                 yield FolderItem(name, read(name), facts.get(name, {}))
 
 
 def count_pictures(path: Path) -> int:
+    if _is_compressed(path):
+        return sum(_is_picture(name) for name in _index(path)[0])
     with _opened(path) as (names, _read):
         return sum(_is_picture(name) for name in names)
 
@@ -107,42 +115,42 @@ def _is_picture(name: PurePosixPath) -> bool:
 
 
 def _measured(
-    pool: ProcessPoolExecutor, items: Iterator[FolderItem], limits: PixelLimits | None
-) -> Iterator[tuple[list[FolderItem], list[NewImage | PictureError]]]:
-    """Chunks of items with their measurements, in order, with few chunks in flight."""
-    waiting: list[tuple[list[FolderItem], Future[list[NewImage | PictureError]]]] = []
-    chunk: list[FolderItem] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == _CHUNK:
-            contents = [part.content for part in chunk]
-            waiting.append((chunk, pool.submit(_measure_all, contents, limits)))
-            chunk = []
-        if len(waiting) > 6:
-            done, future = waiting.pop(0)
-            yield done, future.result()
-    if chunk:
-        contents = [part.content for part in chunk]
-        waiting.append((chunk, pool.submit(_measure_all, contents, limits)))
-    for done, future in waiting:
-        yield done, future.result()
+    pool: DecoderPool, items: Iterator[FolderItem], workers: int
+) -> Iterator[tuple[FolderItem, NewImage | PictureError]]:
+    """Items with their measurements, in order; a few chunks are in flight."""
 
-
-def _quiet() -> None:
-    """Leave Ctrl-C to the parent, which shuts the workers down."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _measure_all(
-    contents: list[bytes], limits: PixelLimits | None
-) -> list[NewImage | PictureError]:
-    results: list[NewImage | PictureError] = []
-    for content in contents:
+    def measured(content: bytes) -> NewImage | PictureError:
         try:
-            results.append(measure(content, limits=limits))
+            return pool.measure(content)
         except PictureError as error:
-            results.append(error)
-    return results
+            return error
+
+    waiting: deque[tuple[FolderItem, Future[NewImage | PictureError]]] = deque()
+    with ThreadPoolExecutor(workers, "import") as threads:
+        try:
+            for item in items:
+                waiting.append((item, threads.submit(measured, item.content)))
+                if len(waiting) > _CHUNK * workers:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            while waiting:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        finally:
+            if waiting:  # interrupted: nobody will ask for the rest
+                threads.shutdown(wait=False, cancel_futures=True)
+                pool.stop()
+
+
+def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    batch: list[_T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _take(
@@ -185,18 +193,54 @@ def _opened(path: Path) -> Iterator[tuple[list[PurePosixPath], _Read]]:
         names = [PurePosixPath(p.relative_to(path).as_posix()) for p in files]
         yield names, lambda name: (path / name).read_bytes()
     elif path.is_file():
-        try:
-            with tarfile.open(path) as tar:
-                members = {
-                    PurePosixPath(member.name): member
-                    for member in tar.getmembers()
-                    if member.isfile() and member.size <= _MAX_MEMBER_BYTES
-                }
-                yield sorted(members), lambda name: _read_member(tar, members[name])
-        except (tarfile.TarError, EOFError, BadGzipFile, LZMAError, zlib.error) as error:
-            raise DataError(f"{path} is no readable tar ({error}); check the file") from error
+        with _readable_tar(path), tarfile.open(path) as tar:
+            members = {PurePosixPath(m.name): m for m in tar if _is_plain(m)}
+            yield sorted(members), lambda name: _read_member(tar, members[name])
     else:
         raise ConfigError(f"no folder or tar at {path}; check the path")
+
+
+@contextmanager
+def _readable_tar(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, BadGzipFile, LZMAError, zlib.error) as error:
+        raise DataError(f"{path} is no readable tar ({error}); check the file") from error
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    return member.isfile() and member.size <= _MAX_MEMBER_BYTES
+
+
+def _is_compressed(path: Path) -> bool:
+    """Whether a file is packed by gzip, bzip2 or xz: going back in it means to unpack it again."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(6).startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
+
+
+def _index(path: Path) -> tuple[dict[PurePosixPath, int], _Facts]:
+    """One pass over a compressed tar: the place of every file (its last one) and the CSVs' rows."""
+    members: dict[PurePosixPath, int] = {}
+    facts: _Facts = {}
+    with _readable_tar(path), tarfile.open(path, "r|*") as tar:
+        for place, member in enumerate(tar):
+            if _is_plain(member):
+                name = PurePosixPath(member.name)
+                members[name] = place
+                if name.name in CAPTION_FILES:
+                    facts |= _rows(name, _read_member(tar, member))
+    return members, facts
+
+
+def _streamed(path: Path, members: dict[PurePosixPath, int], facts: _Facts) -> Iterator[FolderItem]:
+    """The other pass: the pictures of a compressed tar in the order in which they lie."""
+    with _readable_tar(path), tarfile.open(path, "r|*") as tar:
+        for place, member in enumerate(tar):
+            name = PurePosixPath(member.name)
+            if members.get(name) == place and _is_picture(name):
+                yield FolderItem(name, _read_member(tar, member), facts.get(name, {}))
 
 
 def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -206,18 +250,15 @@ def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return stream.read()
 
 
-def _facts(names: list[PurePosixPath], read: _Read) -> dict[PurePosixPath, dict[str, str]]:
-    """The rows of every captions.csv by the file they speak of (relative to the CSV's folder)."""
-    facts: dict[PurePosixPath, dict[str, str]] = {}
-    for name in names:
-        if name.name in CAPTION_FILES:
-            try:
-                rows = csv.DictReader(io.StringIO(read(name).decode("utf-8-sig")), strict=True)
-                for row in rows:
-                    file = row.get("file") or row.get("file_name")
-                    if not file:
-                        raise DataError(f"{name} lacks the column file; add it")
-                    facts[name.parent / file] = {k: v or "" for k, v in row.items() if k}
-            except (UnicodeDecodeError, csv.Error) as error:
-                raise DataError(f"{name} is no readable CSV in UTF-8: {error}") from error
+def _rows(name: PurePosixPath, content: bytes) -> _Facts:
+    """The rows of a captions.csv by the file they speak of (relative to the CSV's folder)."""
+    facts: _Facts = {}
+    try:
+        for row in csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True):
+            file = row.get("file") or row.get("file_name")
+            if not file:
+                raise DataError(f"{name} lacks the column file; add it")
+            facts[name.parent / file] = {k: v or "" for k, v in row.items() if k}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{name} is no readable CSV in UTF-8: {error}") from error
     return facts

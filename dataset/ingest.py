@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from dataset.catalog import Catalog
 from dataset.errors import PictureError
 from dataset.image_store import ImageStore
-from dataset.phash import perceptual_hashes
-from dataset.pixels import PixelLimits, decode
-from dataset.quality import quality_scores
+from dataset.phash import reduced, reduced_hashes
+from dataset.pixels import PixelLimits, rasterise
+from dataset.quality import reduced_scores
 from dataset.records import Caption, NewImage, Origin
 
 
@@ -32,18 +32,19 @@ class RejectedImage:
 
 def measure(content: bytes, *, label: str = "", limits: PixelLimits | None = None) -> NewImage:
     """Decode `content` once and take everything from it; raises PictureError with a reason."""
-    picture = decode(content, limits=limits)
+    raster = rasterise(content, limits=limits)
+    small = reduced(raster.image)
     return NewImage(
         sha256=hashlib.sha256(content).hexdigest(),
-        pixel_sha256=picture.pixel_sha256,
-        format=picture.format,
-        width=picture.width,
-        height=picture.height,
+        pixel_sha256=raster.pixel_sha256,
+        format=raster.format,
+        width=raster.image.width,
+        height=raster.image.height,
         byte_count=len(content),
-        has_alpha=picture.has_alpha,
+        has_alpha=raster.has_alpha,
         label=label,
-        hashes=perceptual_hashes(picture.rgb),
-        quality=quality_scores(picture.rgb),
+        hashes=reduced_hashes(small),
+        quality=reduced_scores(small),
     )
 
 

@@ -213,11 +213,11 @@ def _wanted(catalog: Catalog, config: PackConfig) -> list[ImageRecord]:
         found = [record for record in found if record.id in allowed]
     if config.per_class:
         best: dict[str, list[ImageRecord]] = {}
-        for record in sorted(found, key=lambda r: (-r.stars, r.id)):
+        for record in sorted(found, key=lambda r: (-r.stars, r.sha256)):
             if len(best.setdefault(record.label, [])) < config.per_class:
                 best[record.label].append(record)
         found = [record for kept in best.values() for record in kept]
-    return sorted(found, key=lambda record: record.id)
+    return sorted(found, key=lambda record: record.sha256)  # in whatever order they came
 
 
 def _best_origin(origins: Sequence[Origin]) -> Origin:

@@ -9,9 +9,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from dataset import containers, drawings, icons
 from dataset.errors import PictureError
+from dataset.profiles import to_srgb
 
 Pixels = NDArray[np.uint8]
 Background = Literal["auto", "white", "black"]
@@ -22,22 +24,39 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 # Formats that are decoded at all: every other decoder of Pillow stays out of reach of the web.
-_FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "ICO", "AVIF", "TIFF"]
+_FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF", "TIFF"]
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--", b"<body", b"<script")
 # Pictures whose visible part is brighter than this on average vanish on white (0..255 luma).
 _TOO_BRIGHT_FOR_WHITE = 225.0
 # Weights of red, green and blue in luma (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# Pixels composited at once: floats of a whole large picture would take 48 bytes a pixel.
+_BAND = 1 << 19
+# What Pillow raises for bytes that it cannot make sense of.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error)
+_ORIENTATION = 0x0112
+# What undoes each orientation of EXIF (CIPA DC-008, 4.6.5.1.5).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
 class PixelLimits:
-    """What is still decoded: bytes, pixels (checked in the header, before decoding), sides."""
+    """What is still decoded: bytes, pixels (checked in the header, before decoding), sides,
+    frames of an animation (of which only the first is decoded)."""
 
     max_bytes: int = 40_000_000
     max_pixels: int = 60_000_000
     min_side: int = 16
     max_aspect: float = 8.0
+    max_frames: int = 2000
 
 
 @dataclass(frozen=True)
@@ -58,58 +77,136 @@ class Picture:
         return int(self.rgb.shape[1])
 
 
+@dataclass(frozen=True)
+class Raster:
+    """A decoded picture as Pillow holds it: `image` is RGB, upright, composited; `data` are its
+    bytes, three a pixel, row by row."""
+
+    image: Image.Image
+    data: bytes
+    format: str
+    has_alpha: bool
+    pixel_sha256: str
+
+
 def decode(
     content: bytes, *, background: Background = "auto", limits: PixelLimits | None = None
 ) -> Picture:
-    """Decode `content`; EXIF orientation applied, alpha composited, first frame of an animation.
+    """Decode `content`; EXIF orientation and colour profile applied, alpha composited.
 
+    The first frame of an animation, the best entry of an icon, an SVG at 512 px.
     `background="auto"` is white, or black for a picture too bright to be seen on white.
-    Raises PictureError with reason empty, too-many-bytes, html, not-an-image, too-many-pixels,
-    too-small, odd-aspect, truncated or broken.
+    Raises PictureError with one of the reasons
+    empty, too-many-bytes, too-many-pixels, too-many-frames, too-small, odd-aspect: over a limit;
+    html, not-an-image: something else than a picture; truncated: it ends too early; broken;
+    svg: a drawing, and no renderer is installed; svg-external: a drawing that reaches outside.
     """
+    raster = rasterise(content, background=background, limits=limits)
+    shape = (raster.image.height, raster.image.width, 3)
+    rgb = np.frombuffer(bytearray(raster.data), np.uint8).reshape(shape)  # a copy to write to
+    return Picture(rgb, raster.format, raster.has_alpha, raster.pixel_sha256)
+
+
+def rasterise(
+    content: bytes, *, background: Background = "auto", limits: PixelLimits | None = None
+) -> Raster:
+    """What `decode` does, for who goes on with Pillow; same arguments, same errors."""
     limits = limits or PixelLimits()
     if not content:
         raise PictureError("empty", "the file has no bytes")
     if len(content) > limits.max_bytes:
         raise PictureError("too-many-bytes", f"{len(content)} bytes, over {limits.max_bytes}")
-    image = _open(content)
-    _check_size(image.size, limits)
-    upright = _load(image)
-    rgba = _to_rgba(upright)
-    has_alpha = rgba is not None and bool((rgba[..., 3] < 255).any())
-    if has_alpha and rgba is not None:
-        return Picture(composite(rgba, background), image.format or "", True, _pixel_hash(rgba))
-    rgb = np.ascontiguousarray(rgba[..., :3]) if rgba is not None else _to_rgb(upright)
-    return Picture(rgb, image.format or "", False, _pixel_hash(rgb))
+    kind, image = _loaded(content, limits)
+    image = to_srgb(_upright(image))
+    rgba = _to_rgba(image)
+    if rgba is None:
+        return _opaque(_to_rgb(image), kind)
+    del image  # of a large picture one copy less at a time
+    return _flattened(rgba, kind, background)
 
 
 def composite(rgba: Pixels, background: Background = "auto") -> Pixels:
     """Lay (H, W, 4) straight-alpha pixels on a background; returns (H, W, 3) uint8."""
-    alpha = rgba[..., 3:].astype(np.float32) / 255.0
-    colour = rgba[..., :3].astype(np.float32)
+    height, width = rgba.shape[:2]
+    rows = max(1, _BAND // max(1, width))
+    bands = [slice(top, top + rows) for top in range(0, height, rows)]
     if background == "auto":
-        visible = float(alpha.sum())
-        luma = float((colour @ _LUMA * alpha[..., 0]).sum())
-        bright = visible > 0 and luma / visible > _TOO_BRIGHT_FOR_WHITE
-        background = "black" if bright else "white"
+        background = _background(rgba, bands)
     ground = 255.0 if background == "white" else 0.0
-    mixed = colour * alpha + ground * (1.0 - alpha)
-    flat: Pixels = np.rint(mixed).astype(np.uint8)
+    flat = np.empty((height, width, 3), np.uint8)
+    for band in bands:
+        alpha = rgba[band, :, 3:].astype(np.float32) / 255.0
+        mixed = rgba[band, :, :3].astype(np.float32) * alpha + ground * (1.0 - alpha)
+        flat[band] = np.rint(mixed).astype(np.uint8)
     return flat
+
+
+def _background(rgba: Pixels, bands: list[slice]) -> Background:
+    """Black for a picture whose visible part is too bright for white."""
+    visible = luma = 0.0
+    for band in bands:
+        alpha = rgba[band, :, 3].astype(np.float32) / 255.0
+        visible += float(alpha.sum())
+        luma += float((rgba[band, :, :3].astype(np.float32) @ _LUMA * alpha).sum())
+    return "black" if visible > 0 and luma / visible > _TOO_BRIGHT_FOR_WHITE else "white"
+
+
+def _loaded(content: bytes, limits: PixelLimits) -> tuple[str, Image.Image]:
+    """The format and the decoded first frame of anything that may be a picture."""
+    if content.startswith(icons.SIGNATURE):
+        return "ICO", _load_icon(icons.best_entry(content), limits)
+    if drawings.is_drawing(content):
+        png = drawings.render(content, lambda part: _check_part(part, limits), limits.max_aspect)
+        return "SVG", _load(_open(png), png, limits)
+    size = containers.webp_size(content)
+    if size is not None:  # Pillow makes a canvas of it as soon as it opens the file
+        _check_size(size, limits)
+    image = _open(content)
+    return image.format or "", _load(image, content, limits)
+
+
+def _load_icon(entry: icons.IconEntry, limits: PixelLimits) -> Image.Image:
+    _check_size((entry.width, entry.height), limits)
+    if entry.is_png:
+        return _load(_open(entry.content), entry.content, limits)
+    try:
+        image = Image.open(io.BytesIO(entry.content), formats=["ICO"])
+        if entry.bits == 32 and image.getchannel("A").getextrema() == (0, 0):
+            masked = icons.with_mask(entry)
+            image = Image.open(io.BytesIO(masked.content), formats=["ICO"])
+        image.load()
+    except (*_BROKEN, Image.DecompressionBombError) as error:
+        raise PictureError("broken", f"the icon cannot be decoded: {error}") from error
+    return image
+
+
+def _check_part(content: bytes, limits: PixelLimits) -> None:
+    """Refuse a picture inside a drawing that would be too large, or is none."""
+    width, height = containers.webp_size(content) or _open(content).size
+    if width * height > limits.max_pixels:
+        raise PictureError("too-many-pixels", f"{width}x{height} inside a drawing")
 
 
 def _open(content: bytes) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(content), formats=_FORMATS)
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError:
         start = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
         if start.startswith(_HTML_STARTS):
             raise PictureError("html", "a web page was served as a picture") from None
+        if containers.is_cut(content):
+            raise PictureError("truncated", "the file ends in its header") from None
         raise PictureError("not-an-image", "the bytes are no picture of a known format") from None
     except Image.DecompressionBombError as error:
         raise PictureError("too-many-pixels", str(error)) from error
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise PictureError("broken", f"the header cannot be read: {error}") from error
+    except _BROKEN as error:
+        reason = "truncated" if containers.is_cut(content) else "broken"
+        raise PictureError(reason, f"the header cannot be read: {error}") from error
+    key = image.info.get("transparency")
+    if image.format == "PNG" and content[24] == 16 and isinstance(key, tuple):
+        # Pillow keeps the high byte of 16-bit colours, but both of the one that is transparent.
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+    return image
 
 
 def _check_size(size: tuple[int, int], limits: PixelLimits) -> None:
@@ -122,40 +219,88 @@ def _check_size(size: tuple[int, int], limits: PixelLimits) -> None:
         raise PictureError("odd-aspect", f"{width}x{height} is longer than {limits.max_aspect}:1")
 
 
-def _load(image: Image.Image) -> Image.Image:
+def _check_frames(image: Image.Image, content: bytes, limits: PixelLimits) -> None:
+    if image.format == "GIF":
+        frames = containers.gif_frames(content, limits.max_frames)
+    elif image.format == "TIFF":
+        frames = containers.tiff_frames(content, limits.max_frames)
+    else:
+        frames = getattr(image, "n_frames", 1)  # WebP, AVIF and PNG have it in their header
+    if frames > limits.max_frames:
+        raise PictureError("too-many-frames", f"an animation of over {limits.max_frames} frames")
+
+
+def _load(image: Image.Image, content: bytes, limits: PixelLimits) -> Image.Image:
+    """Decode an opened picture that keeps the limits."""
+    _check_size(image.size, limits)
+    _check_frames(image, content, limits)
     try:
         image.load()
     except Image.DecompressionBombError as error:
         raise PictureError("too-many-pixels", str(error)) from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
-        reason = "truncated" if "truncated" in str(error) else "broken"
+    except _BROKEN as error:
+        cut = "truncated" in str(error) or containers.is_cut(content)
+        reason = "truncated" if cut else "broken"
         raise PictureError(reason, f"the pixels cannot be decoded: {error}") from error
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        method = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken EXIF of any kind says nothing about the pixels
         return image
+    return image if method is None else image.transpose(method)
 
 
-def _to_rgba(image: Image.Image) -> Pixels | None:
-    """(H, W, 4) for a picture that has an alpha channel or a transparent palette entry."""
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return np.asarray(image.convert("RGBA"))
+def _to_rgba(image: Image.Image) -> Image.Image | None:
+    """RGBA for a picture that has an alpha channel or a transparent palette entry."""
+    key = image.info.get("transparency")
+    if image.mode.startswith("I;16") and isinstance(key, int):
+        values = np.asarray(image)
+        alpha = Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
+        with_alpha = _to_rgb(image)
+        with_alpha.putalpha(alpha)
+        return with_alpha
+    if image.mode == "RGBA":
+        return image
+    if image.mode in ("LA", "PA", "La", "RGBa") or key is not None:
+        return image.convert("RGBA")
     return None
 
 
-def _to_rgb(image: Image.Image) -> Pixels:
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
+        return Image.fromarray(grey).convert("RGB")
     if image.mode in ("I", "F"):
         values = np.asarray(image, dtype=np.float64)
         scale = 257.0 if values.max(initial=0) > 255 else 1.0
         grey = np.clip(values / scale, 0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    return np.array(image.convert("RGB"))
+        return Image.fromarray(grey).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _pixel_hash(pixels: Pixels) -> str:
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels).tobytes())
+def _opaque(rgb: Image.Image, kind: str) -> Raster:
+    data = rgb.tobytes()
+    return Raster(rgb, data, kind, False, _pixel_hash(rgb, data))
+
+
+def _flattened(rgba: Image.Image, kind: str, background: Background) -> Raster:
+    """An RGBA picture on its background; the hash is of what was there before, if seen through."""
+    if rgba.getchannel("A").getextrema()[0] == 255:
+        return _opaque(rgba.convert("RGB"), kind)
+    shape = (rgba.height, rgba.width, 4)
+    data = rgba.tobytes()
+    digest = _pixel_hash(rgba, data)
+    rgba.close()  # a large picture is not held in every form at once
+    flat = composite(np.frombuffer(data, np.uint8).reshape(shape), background)
+    del data
+    return Raster(Image.fromarray(flat), flat.tobytes(), kind, True, digest)
+
+
+def _pixel_hash(image: Image.Image, data: bytes) -> str:
+    """SHA-256 of the shape (H, W, channels) and the pixels."""
+    digest = hashlib.sha256(repr((image.height, image.width, len(image.mode))).encode())
+    digest.update(data)
     return digest.hexdigest()

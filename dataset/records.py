@@ -6,7 +6,7 @@ from typing import Literal, get_args
 Status = Literal["undecided", "keep", "reject"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
-AddressState = Literal["fetched", "rejected", "retry", "failed", "refused"]
+AddressState = Literal["new", "fetched", "rejected", "retry", "failed", "refused"]
 ADDRESS_STATES: tuple[AddressState, ...] = get_args(AddressState)
 
 JudgedField = Literal["status", "label", "stars"]
@@ -24,15 +24,20 @@ class Caption:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """One place where a picture was found. Times are ISO 8601 in UTC; empty means unknown."""
+    """One place where a picture was found. Times are ISO 8601 in UTC; empty means unknown.
+
+    `attribution` is the line that the site itself wants to be credited with.
+    """
 
     url: str
     page_url: str = ""
     source: str = ""
     query: str = ""
     author: str = ""
+    author_url: str = ""
     licence: str = "unknown"
     licence_url: str = ""
+    attribution: str = ""
     fetched_at: str = ""
 
 
@@ -127,11 +132,16 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class AddressRecord:
-    """The ledger's row of one canonical address: what came of asking for it, and why."""
+    """The ledger's row of one canonical address: what came of asking for it, and why.
+
+    `host` has its port, "-" for what lies on this machine; `id` is 0 before it is stored.
+    """
 
     url: str
     state: AddressState
     reason: str
+    host: str = ""
+    message: str = ""
     attempts: int = 1
     http_status: int = 0
     sha256: str = ""
@@ -140,3 +150,26 @@ class AddressRecord:
     last_modified: str = ""
     next_try_at: str = ""
     updated_at: str = ""
+    id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """That a source named an address, and on which page; `facts` is all else it said, as JSON."""
+
+    source: str
+    page_url: str
+    query: str
+    facts: str = "{}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrawlRun:
+    """One run of the collector: its resolved config and its report as JSON, "" while it runs or
+    when it was killed."""
+
+    id: int
+    started_at: str
+    ended_at: str
+    config: str
+    report: str

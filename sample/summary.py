@@ -90,10 +90,10 @@ def _addresses(catalog: Catalog) -> list[str]:
     for (state, reason), count in catalog.ledger.counts().items():
         states.setdefault(state, Counter())[reason] += count
     lines = []
-    for state, reasons in states.items():
+    for name, reasons in states.items():
         named = {reason: count for reason, count in reasons.items() if reason}
-        why = f": {_listed(named)}" if named and state != "fetched" else ""
-        lines.append(f"{reasons.total()} {state}{why}")
+        why = f": {_listed(named)}" if named and name != "fetched" else ""
+        lines.append(f"{reasons.total()} {name}{why}")
     return lines or ["none was asked for"]
 
 

@@ -3,12 +3,15 @@
 import re
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+import idna
+
 from dataset.errors import DisallowedError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST = 4000
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _KEPT_IN_PATH = _UNRESERVED | frozenset(b"!$&'()*+,;=:@/")
+_KEPT_IN_USER = _KEPT_IN_PATH - frozenset(b"@/")
 _KEPT_IN_QUERY = _KEPT_IN_PATH | frozenset(b"?")
 _NOT_IN_AUTHORITY = re.compile(r"[\s\\<>\"^`{|}\x00-\x1f]")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -26,6 +29,7 @@ def canonical_address(address: str, page: str = "") -> str:
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         authority = f"{authority}:{port}"
     user, at, _ = parts.netloc.rpartition("@")
+    user = _escaped(user, _KEPT_IN_USER)
     path = _without_dots(_escaped(parts.path, _KEPT_IN_PATH)) or "/"
     query = _escaped(parts.query, _KEPT_IN_QUERY)
     return f"{parts.scheme}://{user}{at}{authority}{path}" + (f"?{query}" if query else "")
@@ -41,6 +45,27 @@ def origin_of(address: str) -> str:
     return f"{urlsplit(address).scheme}://{host_of(address)}"
 
 
+def readable_host(host: str) -> str:
+    """A host's name as its owner writes it: `xn--bcher-kva.example` is `bücher.example`.
+
+    A label that decodes to no valid one (RFC 5891, 4.2) stays as it is.
+    """
+    return ".".join(_readable_label(label) for label in host.split("."))
+
+
+def _readable_label(label: str) -> str:
+    try:
+        return idna.ulabel(label) if label.startswith("xn--") else label
+    except UnicodeError:
+        return label
+
+
+def _ascii_host(host: str) -> str:
+    """The name that is looked up: mapped by UTS 46, valid by IDNA 2008 (RFC 5891), so that
+    `faß.de` is not `fass.de`. Raises UnicodeError for what no registry gives out."""
+    return idna.encode(host, uts46=True).decode("ascii").rstrip(".")
+
+
 def _split(address: str, page: str) -> tuple[SplitResult, str, int | None]:
     try:
         joined = urljoin(page, address.strip()) if page else address.strip()
@@ -49,7 +74,7 @@ def _split(address: str, page: str) -> tuple[SplitResult, str, int | None]:
             raise DisallowedError("scheme", f"{address[:80]!r} is neither http nor https")
         host = (parts.hostname or "").rstrip(".")
         if not host.isascii():
-            host = host.encode("idna").decode("ascii")
+            host = _ascii_host(host)
         if not host or len(joined) > _LONGEST or _NOT_IN_AUTHORITY.search(parts.netloc):
             raise ValueError("no usable host, or too long")
         return parts, host, parts.port

@@ -6,23 +6,26 @@ python -m scrape run --demo-site --data data --limit 20
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from dataset.catalog import Catalog
 from dataset.command_line import CommandLine, add_config_options, add_data_option
 from dataset.config import to_mapping
 from dataset.errors import ConfigError
+from dataset.records import STATUSES, ImageFilter
 from dataset.workspace import Workspace
+from scrape.asked import asked_config
+from scrape.attribution import licence_summary, write_attribution, write_manifest
+from scrape.collect import Tape, collect, last_run, resume
 from scrape.config import CrawlConfig, read_crawl_config
-from scrape.crawl import crawl
 from scrape.demo_crawl import DemoCrawl
 from scrape.demo_site import DemoSite
+from scrape.explain import explain
 from scrape.guard import is_loopback
 from scrape.report import CrawlReport, table
 from scrape.sources import KINDS, sources_of
+from scrape.standing import standing
 
 DEMO_PORT = 8765
 
@@ -35,21 +38,8 @@ def command_line() -> CommandLine:
     """Every verb of `python -m scrape`."""
     line = CommandLine("scrape", "Collect pictures politely, with their captions and origins.")
     _add_run(line)
-    sources = line.verb(
-        "sources",
-        _sources,
-        "list the kinds of sources, and the sources of a config",
-        "python -m scrape sources\npython -m scrape sources --config crawl.toml",
-    )
-    add_config_options(sources, "the crawl")
-    status = line.verb(
-        "status",
-        _status,
-        "count what was collected and what was not, and why",
-        "python -m scrape status\npython -m scrape status --data data --json",
-    )
-    add_data_option(status)
-    status.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_going_on(line)
+    _add_looking(line)
     demo = line.verb(
         "demo-site",
         _demo_site,
@@ -68,19 +58,36 @@ def _add_run(line: CommandLine) -> None:
     run = line.verb(
         "run",
         _run,
-        "collect pictures from the sources of a config, or from the demo site",
+        "collect pictures from kinds of sources, from those of a config, or from the demo site",
+        'python -m scrape run commons openverse --query "red panda" --set crawl.contact=me@a.org\n'
+        "python -m scrape run google --queries breeds.txt --label-from-query --limit 200\n"
+        "python -m scrape run favicons --from domains.csv\n"
         "python -m scrape run --config crawl.toml --source logos --limit 100\n"
-        "python -m scrape run --config crawl.toml --set crawl.contact=me@example.org\n"
         "python -m scrape run --demo-site --data data",
+    )
+    run.add_argument(
+        "kinds", nargs="*", metavar="KIND", help="a kind of source to ask (see: scrape sources)"
     )
     add_config_options(run, "the crawl")
     add_data_option(run)
+    run.add_argument(
+        "--query", action="append", default=[], metavar="TEXT", help="what to ask for; repeatable"
+    )
+    run.add_argument("--queries", type=Path, metavar="FILE", help="a list of queries, one a line")
+    run.add_argument(
+        "--label-from-query", action="store_true", help="label every picture with its query"
+    )
+    run.add_argument("--label", metavar="TEXT", help="label every picture with this")
+    run.add_argument(
+        "--from", dest="path", metavar="PATH", help="the file or folder that a kind reads"
+    )
     run.add_argument(
         "--source", action="append", default=[], metavar="NAME", help="only this one; repeatable"
     )
     run.add_argument(
         "--limit", type=_positive, metavar="N", help="ask for at most N pictures of each source"
     )
+    _add_tape_options(run)
     run.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     run.add_argument(
         "--demo-site", action="store_true", help="collect from the embedded demo site, offline"
@@ -89,6 +96,93 @@ def _add_run(line: CommandLine) -> None:
         "--again", action="store_true", help="crawl the demo site even if that was done already"
     )
     _add_demo_options(run)
+
+
+def _add_going_on(line: CommandLine) -> None:
+    """The verbs that go on with what a run left."""
+    going_on = line.verb(
+        "resume",
+        _resume,
+        "go on with the last run: what it left, and lists that it did not read to the end",
+        "python -m scrape resume --data data\npython -m scrape resume --set crawl.gap_s=2",
+    )
+    retry = line.verb(
+        "retry",
+        _retry,
+        "ask again for addresses that got a final no, by reason",
+        "python -m scrape retry --reason too-many-bytes --set crawl.max_bytes=90000000\n"
+        "python -m scrape retry --reason not-found --dry-run",
+    )
+    retry.add_argument(
+        "--reason", required=True, metavar="R", help="a reason code as `scrape status` shows it"
+    )
+    retry.add_argument(
+        "--source", action="append", default=[], metavar="NAME", help="only this one; repeatable"
+    )
+    retry.add_argument("--dry-run", action="store_true", help="say how many, and stop")
+    for verb in (going_on, retry):
+        add_data_option(verb)
+        verb.add_argument(
+            "--set",
+            dest="assignments",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="override one key of the last run's config; may be repeated",
+        )
+        _add_tape_options(verb)
+        verb.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def _add_looking(line: CommandLine) -> None:
+    """The verbs that only look."""
+    sources = line.verb(
+        "sources",
+        _sources,
+        "list the kinds of sources, what they need and how to ask them; or those of a config",
+        "python -m scrape sources\npython -m scrape sources commons\n"
+        "python -m scrape sources --config crawl.toml",
+    )
+    sources.add_argument("kind", nargs="?", help="all about this kind")
+    add_config_options(sources, "the crawl")
+    found = line.verb(
+        "explain",
+        _explain,
+        "why is this picture in the set, or not: the whole story",
+        "python -m scrape explain https://example.org/logo.png\npython -m scrape explain '#12'",
+    )
+    found.add_argument("what", metavar="ADDRESS", help="an address, or the number of a picture")
+    status = line.verb(
+        "status",
+        _status,
+        "count what was collected and what was not, and why",
+        "python -m scrape status\npython -m scrape status --data data --json",
+    )
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+    export = line.verb(
+        "export",
+        _export,
+        "write ATTRIBUTION.md and manifest.jsonl: whose pictures, under which licences",
+        "python -m scrape export --to attribution\n"
+        "python -m scrape export --to attribution --status all",
+    )
+    export.add_argument(
+        "--to", type=Path, required=True, metavar="DIR", help="the folder to write into"
+    )
+    export.add_argument(
+        "--status", choices=[*STATUSES, "all"], default="keep", help="which pictures (keep)"
+    )
+    for verb in (found, status, export):
+        add_data_option(verb)
+
+
+def _add_tape_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="write every answer of the web into this folder"
+    )
+    parser.add_argument(
+        "--replay", type=Path, metavar="DIR", help="answer from this folder, without the network"
+    )
 
 
 def _add_demo_options(parser: argparse.ArgumentParser) -> None:
@@ -110,8 +204,8 @@ def _add_demo_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     workspace = Workspace(options.data)
     if options.demo_site:
-        if options.config:
-            raise ConfigError("--demo-site brings its own config; leave --config out")
+        if options.config or options.kinds:
+            raise ConfigError("--demo-site brings its own config; leave --config and kinds out")
         demo = DemoCrawl(options.seed, options.pictures, options.port, tuple(options.assignments))
         if options.dry_run:
             return _print_plan(demo.config(), options.source)
@@ -121,20 +215,32 @@ def _run(options: argparse.Namespace) -> int:
             return 0
         report = demo.crawl(workspace, options.source, options.limit)
     else:
-        config = _config(options)
+        config = asked_config(options)
         if options.dry_run:
             return _print_plan(config, options.source)
-        report = crawl(sources_of(config, options.source), config.crawl, workspace)
+        tape = Tape(options.record, options.replay)
+        report = collect(config, options.source, workspace, tape=tape)
     return _print_report(report, as_json=options.json)
 
 
-def _config(options: argparse.Namespace) -> CrawlConfig:
-    if options.pictures:
-        raise ConfigError("--pictures is served by the demo site; add --demo-site")
-    if options.config is None:
-        raise ConfigError("say what to collect: --config FILE, or --demo-site to try it offline")
-    config = read_crawl_config(options.config, options.assignments)
-    return config.with_limit(getattr(options, "limit", None))
+def _resume(options: argparse.Namespace) -> int:
+    tape = Tape(options.record, options.replay)
+    report = resume(Workspace(options.data), options.assignments, tape=tape)
+    return _print_report(report, as_json=options.json)
+
+
+def _retry(options: argparse.Namespace) -> int:
+    workspace = Workspace(options.data)
+    config, names, _ = last_run(workspace, options.assignments)
+    with Catalog(workspace.require_catalog(), create=False) as catalog:
+        wanted = sum(n for (_, r), n in catalog.ledger.counts().items() if r == options.reason)
+        if options.dry_run or not wanted:
+            print(f"{wanted} addresses with the reason {options.reason}")
+            return 0
+        print(f"{catalog.ledger.reopen(options.reason, options.source)} addresses to ask again")
+    tape = Tape(options.record, options.replay)
+    report = collect(config, names, workspace, tape=tape, reads=())
+    return _print_report(report, as_json=options.json)
 
 
 def _print_plan(config: CrawlConfig, names: Sequence[str]) -> int:
@@ -154,33 +260,44 @@ def _print_report(report: CrawlReport, *, as_json: bool) -> int:
 
 
 def _sources(options: argparse.Namespace) -> None:
-    if options.config is None:
-        for name, kind in KINDS.items():
-            needed, optional = kind.keys()
-            print(f"{name}: {kind.summary}\n  needs: {needed}\n  may have: {optional}")
-            print(kind.example)
+    if options.config is not None:
+        config = read_crawl_config(options.config, (), options.assignments)
+        for source in sources_of(config):
+            print(f"{source.spec.name}: {source.spec.kind}, {', '.join(source.spec.hosts())}")
         return
-    config = read_crawl_config(options.config, options.assignments)
-    for source in sources_of(config):
-        print(f"{source.spec.name}: {source.spec.kind}, {', '.join(source.spec.start)}")
+    if options.kind is not None and options.kind not in KINDS:
+        raise ConfigError(f"there is no kind {options.kind}; there are: {', '.join(KINDS)}")
+    for name, kind in KINDS.items():
+        if options.kind in (None, name):
+            mark = " (fragile)" if kind.is_fragile else ""
+            print(f"{name}{mark}: {kind.summary}\n  needs: {kind.needs}")
+            print(f"  ask:   {kind.ask}" if kind.ask else "  ask:   by a crawl file")
+        if options.kind == name:
+            needed, optional = kind.keys()
+            print(f"  keys:  {needed}; may have: {optional}\n{kind.example}")
+    if options.kind is None:
+        print("all about one of them: python -m scrape sources KIND")
+
+
+def _explain(options: argparse.Namespace) -> None:
+    with Catalog(Workspace(options.data).require_catalog(), create=False) as catalog:
+        print("\n  ".join(explain(catalog, options.what)))
 
 
 def _status(options: argparse.Namespace) -> None:
     with Catalog(Workspace(options.data).require_catalog(), create=False) as catalog:
-        addresses = catalog.ledger.counts()
-        counts = {facet: catalog.images.counts(facet) for facet in ("source", "label", "licence")}
-        total = catalog.images.count()
-    if options.json:
-        by_state: dict[str, dict[str, int]] = {}
-        for (state, reason), count in addresses.items():
-            by_state.setdefault(state, {})[reason] = count
-        found: dict[str, Any] = {"pictures": total, "addresses": by_state, **counts}
-        print(json.dumps(found, indent=2))
-        return
-    print(f"{total} pictures")
-    print(table("addresses", Counter({f"{s} ({r})": n for (s, r), n in addresses.items()})))
-    for facet, values in counts.items():
-        print(table(f"pictures by {facet}", values))
+        found = standing(catalog)
+    print(json.dumps(found.to_json(), indent=2) if options.json else found.to_text())
+
+
+def _export(options: argparse.Namespace) -> None:
+    where = ImageFilter(status=None if options.status == "all" else options.status)
+    with Catalog(Workspace(options.data).require_catalog(), create=False) as catalog:
+        write_attribution(catalog, options.to / "ATTRIBUTION.md", where)
+        count = write_manifest(catalog, options.to / "manifest.jsonl", where)
+        licences = licence_summary(catalog, where)
+    print(f"{count} pictures in {options.to}/ATTRIBUTION.md and {options.to}/manifest.jsonl")
+    print(table("pictures by licence", licences))
 
 
 def _demo_site(options: argparse.Namespace) -> None:

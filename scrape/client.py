@@ -1,4 +1,4 @@
-"""The polite HTTP client: the one place where this project speaks to the web.
+"""The polite HTTP client: what every request passes on its way to the web and back.
 
 Every hop of every request passes the guard, robots.txt and the host's pace. Proxies of the
 environment, cookies and .netrc are ignored: what was checked is what is asked.
@@ -6,42 +6,34 @@ environment, cookies and .netrc are ignored: what was checked is what is asked.
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import Literal
 from urllib.parse import urlsplit
-
-import requests
-import urllib3
 
 from dataset.errors import DisallowedError
 from scrape.addresses import canonical_address, host_of
 from scrape.clock import Clock, SystemClock
 from scrape.config import CrawlSettings
-from scrape.connection import Dial, Lines, dial
+from scrape.connection import Dial, dial
 from scrape.guard import Guard, Resolver, is_loopback, system_resolver
 from scrape.opt_out import picture_opt_out
-from scrape.pace import Pace
-from scrape.response import FetchError, Response
+from scrape.pace import HostLimit, Pace
+from scrape.response import Accept, FetchError, Request, Response
 from scrape.robots import Robots
+from scrape.transport import REDIRECTS, NetworkTransport, Transport
 
-Accept = Literal["page", "json", "picture", "robots"]
-
-_ACCEPT = {
-    "page": "text/html, application/xhtml+xml, */*;q=0.1",
-    "json": "application/json, */*;q=0.1",
-    "picture": "image/avif, image/webp, image/*, */*;q=0.1",
-    "robots": "text/plain, */*;q=0.1",
-}
-_ROBOTS_BYTES = 512_000  # RFC 9309, 2.5 asks for at least 500 KiB; the rest is not read
-_CHUNK = 1 << 16
 _LONGEST_BACKOFF_S = 30.0
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_UNASKED = frozenset({"host-down", "host-asleep", "stopped"})
+# What a request to another host than the first must not carry along.
+_PRIVATE_HEADERS = frozenset({"authorization", "cookie", "x-api-key"})
 
 
 class PoliteClient:
-    """Gets pages, JSON and pictures; used by many threads. Close it, or use it as a context."""
+    """Gets pages, JSON and pictures; used by many threads. Close it, or use it as a context.
+
+    `transport` is the way to the web; without it, the network itself.
+    """
 
     def __init__(
         self,
@@ -50,23 +42,22 @@ class PoliteClient:
         clock: Clock | None = None,
         resolver: Resolver = system_resolver,
         dial: Dial = dial,
+        transport: Transport | None = None,
     ) -> None:
         self.settings = settings
+        self.clock = clock or SystemClock()
         self.guard = Guard(settings.allow_hosts, resolver=resolver)
-        self._clock = clock or SystemClock()
-        self._pace = Pace(
-            self._clock,
+        self.pace = Pace(
+            self.clock,
             connections=settings.connections_per_host,
             longest_wait_s=settings.longest_wait_s,
+            gap_s=settings.gap_s,
         )
-        self._robots = Robots(self._get_robots, longest_delay_s=settings.longest_wait_s)
-        self._lines = Lines(self.guard, connections=settings.workers + 1, dial=dial)
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount("http://", self._lines)
-        self._session.mount("https://", self._lines)
-        self._session.headers["User-Agent"] = settings.user_agent
+        self.transport: Transport = transport or NetworkTransport(settings, self.guard, dial=dial)
+        self._apis: set[str] = set()
+        self._robots = Robots(
+            self._get_robots, longest_delay_s=settings.longest_wait_s, clock=self.clock
+        )
 
     def __enter__(self) -> "PoliteClient":
         return self
@@ -80,49 +71,121 @@ class PoliteClient:
         self.close()
 
     def close(self) -> None:
-        self._session.close()
+        self.transport.close()
 
     def stop(self) -> None:
         """Wake every thread that waits, cut every open request; for the end of an interrupted run.
         Whoever was waiting gets a FetchError."""
-        self._pace.stop()
-        self._lines.cut_all()
+        self.pace.stop()
+        self.transport.stop()
 
     def wall(self) -> float:
         """The present time in seconds since 1970, as the client's clock has it."""
-        return self._clock.wall()
+        return self.clock.wall()
 
-    def get(self, address: str, accept: Accept = "page") -> Response:
-        """GET a canonical address, following redirects, and return the whole answer (status 2xx).
+    def use_api(self, address: str) -> None:
+        """Ask the API at `address` by its own terms: its operator made it for programs, while
+        robots.txt (RFC 9309, 1) speaks to crawlers, and often closes it to them."""
+        if not self.settings.robots_for_apis:
+            self._apis.add(address)
 
-        Raises DisallowedError (scheme, credentials, private-address, no-contact, robots,
-        robots-unreachable, opt-out) and FetchError (its `reason`, `is_final`, `status` say why).
+    def _heeds_robots(self, address: str, accept: Accept) -> bool:
+        """Whether robots.txt has a say about `address`: not for APIs, nor where the user says so."""
+        if (urlsplit(address).hostname or "") in self.settings.robots_off_for:
+            return False
+        is_api = accept == "json" and any(
+            address == api or address.startswith((f"{api}?", f"{api}/")) for api in self._apis
+        )
+        return not is_api
+
+    def check(self, address: str) -> None:
+        """Raise what `get` would raise before asking: for pages that a browser will open."""
+        self.admit(address)
+        if self._heeds_robots(address, "page"):
+            self._robots.check(address)
+
+    def limit(self, host: str, limit: HostLimit) -> None:
+        """Hold `host` (with its port, if any) to its own rules, too."""
+        self.pace.limit(host, limit)
+
+    def get(
+        self,
+        address: str,
+        accept: Accept = "page",
+        *,
+        headers: Mapping[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
+        holds_turn: bool = False,
+        tries: int | None = None,
+    ) -> Response:
+        """GET a canonical address, following redirects, and return the whole answer (status 2xx,
+        or 304 when `headers` make the request conditional).
+
+        `secrets` (keys in the address or headers) are left out of messages and recordings;
+        `holds_turn` says that the caller took the host's turn for the first request already;
+        `tries` is how often to ask instead of settings.tries. Raises DisallowedError (scheme,
+        credentials, private-address, no-contact, robots, robots-unreachable, opt-out) and
+        FetchError (its `reason`, `is_final`, `status` say why).
         """
-        return self._follow(address, accept, checked=True)
+        request = Request(
+            address=address, accept=accept, headers=headers or {}, secrets=tuple(secrets)
+        )
+        return self._follow(request, holds_turn=holds_turn, tries=tries)
+
+    def post(
+        self, address: str, form: Mapping[str, str], *, secrets: tuple[str, ...] = ()
+    ) -> Response:
+        """POST a form and return the answer as `get` does; for tokens of an API."""
+        return self._follow(Request(address=address, accept="json", form=form, secrets=secrets))
 
     def _get_robots(self, address: str) -> Response:
-        return self._follow(address, "robots", checked=False)
+        return self._follow(Request(address=address, accept="robots"), checked=False)
 
-    def _follow(self, address: str, accept: Accept, *, checked: bool) -> Response:
+    def _follow(
+        self,
+        request: Request,
+        *,
+        checked: bool = True,
+        holds_turn: bool = False,
+        tries: int | None = None,
+    ) -> Response:
         hops: list[str] = []
-        tries = 0
+        asked = 0
         while len(hops) <= self.settings.max_redirects:
-            hops.append(address)
-            self._admit(address)
-            gap_s = self.settings.gap_s
-            if checked:
-                self._robots.check(address)
-                gap_s = max(gap_s, self._robots.delay_s(address))
-            answer = self._persist(address, accept, gap_s)
-            tries += answer.tries
-            if answer.status not in _REDIRECTS:
-                return dataclasses.replace(answer, hops=tuple(hops), tries=tries)
-            address = canonical_address(answer.headers.get("location", ""), address)
-            if address in hops:
+            hops.append(request.shown)
+            answer = self._hop(request, checked=checked, holds_turn=holds_turn, tries=tries)
+            holds_turn = False
+            asked += answer.tries
+            if answer.status not in REDIRECTS:
+                return dataclasses.replace(answer, hops=tuple(hops), tries=asked)
+            location = answer.headers.get("location", "").split("\n")[0]
+            request = _redirected(request, canonical_address(location, request.address))
+            if request.shown in hops:
                 raise FetchError("redirect-loop", f"{hops[0]} leads in a circle", is_final=True)
         raise FetchError("too-many-redirects", f"{hops[0]} leads on and on", is_final=True)
 
-    def _admit(self, address: str) -> None:
+    def _hop(
+        self, request: Request, *, checked: bool, holds_turn: bool, tries: int | None
+    ) -> Response:
+        """One address of the way: checked, then asked until there is an answer."""
+        host = host_of(request.address)
+        checked = checked and self._heeds_robots(request.address, request.accept)
+        if holds_turn and checked and not self._robots.knows(request.address):
+            # robots.txt needs a turn itself, perhaps the only one that the host grants.
+            self.pace.release(host)
+            holds_turn = False
+        try:
+            self.admit(request.address)
+            if checked:
+                self._robots.check(request.address)
+                self.pace.slow_to(host, self._robots.delay_s(request.address))
+        except BaseException:
+            if holds_turn:
+                self.pace.release(host)
+            raise
+        return self._persist(request, host, holds_turn=holds_turn, tries=tries)
+
+    def admit(self, address: str) -> None:
         """The guard's checks of an address, and the demand for a contact before going out."""
         self.guard.check(address)
         host = urlsplit(address).hostname or ""
@@ -133,129 +196,85 @@ class PoliteClient:
                 'set crawl.contact = "you@example.org" in the config',
             )
 
-    def _persist(self, address: str, accept: Accept, gap_s: float) -> Response:
+    def _persist(
+        self, request: Request, host: str, *, holds_turn: bool, tries: int | None
+    ) -> Response:
         """Ask until there is an answer, at most `tries` times."""
-        host = host_of(address)
-        for attempt in range(1, self.settings.tries + 1):
+        most = tries or self.settings.tries
+        for attempt in range(1, most + 1):
             try:
-                with self._pace.turn(host, gap_s):
-                    answer = self._ask(address, accept)
-                self._pace.answered(host)
+                if holds_turn:
+                    holds_turn = False
+                    try:
+                        answer = self._ask(request)
+                    finally:
+                        self.pace.release(host)
+                else:
+                    with self.pace.turn(host):
+                        answer = self._ask(request)
+                self.pace.answered(host, answer.latency_s)
                 return dataclasses.replace(answer, tries=attempt)
             except FetchError as error:
-                unasked = error.reason in ("host-down", "host-asleep", "stopped")
+                unasked = error.reason in _UNASKED
                 error.tries = attempt - unasked
                 self._note_failure(host, error)
-                if error.is_final or unasked:
-                    raise
-                if attempt == self.settings.tries:
+                if error.is_final or unasked or attempt == most:
                     # A body that is cut every time is how the site has it, not bad luck.
-                    error.is_final = error.reason == "cut-short"
+                    error.is_final |= error.reason == "cut-short" and attempt > 1
                     raise
                 if not error.wait_s:
-                    self._pace.pause(min(2.0 ** (attempt - 1), _LONGEST_BACKOFF_S))
+                    self.pace.pause(min(2.0 ** (attempt - 1), _LONGEST_BACKOFF_S))
         raise AssertionError("the last attempt returns or raises")
 
     def _note_failure(self, host: str, error: FetchError) -> None:
         if error.wait_s and error.reason != "host-asleep":
-            self._pace.rest(host, error.wait_s)
+            self.pace.rest(host, error.wait_s)
         if error.status:
-            self._pace.answered(host)
-        elif error.reason in ("dns", "connection", "timeout", "tls"):
-            self._pace.failed(host)
+            self.pace.answered(host)
+            if error.status in (429, 503):
+                self.pace.pushed_back(host)
+        elif error.reason in ("dns", "connection", "timeout", "tls", "too-slow"):
+            self.pace.failed(host, was_silent=error.reason in ("timeout", "too-slow"))
 
-    def _ask(self, address: str, accept: Accept) -> Response:
-        """One request and its whole answer, within the deadline."""
-        headers = {"Accept": _ACCEPT[accept]}
-        if accept == "picture":
-            headers["Accept-Encoding"] = "identity"
-        timeout = self.settings.timeout_s
-        with self._lines.deadline(self.settings.deadline_s) as deadline:
-            try:
-                with self._session.get(
-                    address, headers=headers, stream=True, allow_redirects=False, timeout=timeout
-                ) as answer:
-                    whole = self._read(address, answer, accept)
-                if deadline.passed or self._pace.stopped.is_set():
-                    raise ConnectionAbortedError  # a cut connection looks like the body's end
-                return whole
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                if self._pace.stopped.is_set():
-                    raise FetchError("stopped", "the crawl was stopped") from error
-                if deadline.passed:
-                    seconds = self.settings.deadline_s
-                    raise FetchError("too-slow", f"{address} took over {seconds:g} s") from error
-                raise _explained(address, error) from error
+    def _ask(self, request: Request) -> Response:
+        """One request; the host's no is heard before the body is read, or right after it."""
 
-    def _read(self, address: str, answer: requests.Response, accept: Accept) -> Response:
-        status = answer.status_code
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        body = b""
-        if status not in _REDIRECTS or "location" not in headers:
-            self._require_ok(address, status, headers)
-            if accept == "picture":
-                tags = answer.raw.headers.getlist("X-Robots-Tag")
+        def check(status: int, headers: Mapping[str, str]) -> None:
+            if request.accept == "picture" and 200 <= status < 300:
+                tags = headers.get("x-robots-tag", "").split("\n")
                 directive = picture_opt_out(tags, headers.get("tdm-reservation", ""))
                 if directive:
-                    raise DisallowedError("opt-out", f"{address} says {directive}")
-            body = self._body(address, answer, accept)
-        return Response(status=status, headers=headers, body=body, final_url=address)
+                    raise DisallowedError("opt-out", f"{request.shown} says {directive}")
 
-    def _require_ok(self, address: str, status: int, headers: dict[str, str]) -> None:
+        answer = self.transport.ask(request, check)
+        status = answer.status
         if 200 <= status < 300 and status != 206:
-            return
-        if status in (404, 410):
-            raise FetchError("not-found", f"{address}: HTTP {status}", is_final=True, status=status)
+            return answer
+        if status in REDIRECTS and "location" in answer.headers:
+            return answer
+        if status == 304 and request.headers:
+            return answer
+        raise self._no_answer(request, answer)
+
+    def _no_answer(self, request: Request, answer: Response) -> FetchError:
+        status = answer.status
         may_recover = status in (408, 425, 429) or status >= 500
-        wait_s = _retry_after_s(headers.get("retry-after", ""), self._clock.wall())
-        raise FetchError(
-            f"http-{status}",
-            f"{address}: HTTP {status}",
+        wait_s = retry_after_s(answer.headers.get("retry-after", ""), self.clock.wall())
+        read_wait = self.pace.limit_of(host_of(request.address)).read_wait
+        if may_recover and not wait_s and read_wait is not None:
+            wait_s = read_wait(answer.headers, answer.body)
+        return FetchError(
+            "not-found" if status in (404, 410) else f"http-{status}",
+            f"{request.shown}: HTTP {status}",
             is_final=not may_recover,
             status=status,
             wait_s=wait_s if may_recover else 0.0,
+            headers=answer.headers,
+            body=answer.body,
         )
 
-    def _body(self, address: str, answer: requests.Response, accept: Accept) -> bytes:
-        """The decoded body, never more than a chunk over its limit in memory."""
-        limit = {"picture": self.settings.max_bytes, "robots": _ROBOTS_BYTES}.get(
-            accept, self.settings.max_page_bytes
-        )
-        body = bytearray()
-        while len(body) <= limit:
-            chunk = answer.raw.read(_CHUNK, decode_content=True)
-            if not chunk:
-                return bytes(body)
-            body += chunk
-        if accept == "robots":
-            return bytes(body[:limit])
-        raise FetchError("too-many-bytes", f"{address} is over {limit} bytes", is_final=True)
 
-
-def _explained(address: str, error: Exception) -> FetchError:
-    """The FetchError for what requests, urllib3 or the socket had to say."""
-    invalid = (
-        requests.exceptions.InvalidURL,
-        requests.exceptions.InvalidSchema,
-        urllib3.exceptions.LocationParseError,
-    )
-    timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-    if isinstance(error, invalid):
-        return FetchError("bad-address", f"{address} cannot be asked: {error}", is_final=True)
-    if isinstance(error, timeouts):
-        return FetchError("timeout", f"{address} did not answer in time")
-    if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
-        return FetchError("tls", f"{address}: {error}")
-    if isinstance(error, urllib3.exceptions.DecodeError):
-        return FetchError("bad-encoding", f"{address}: {error}", is_final=True)
-    # Only the body is read by urllib3 itself; a head that breaks off comes wrapped by requests.
-    is_of_body = isinstance(error, urllib3.exceptions.ProtocolError)
-    if is_of_body and not isinstance(error.__cause__, OSError):
-        return FetchError("cut-short", f"{address} ended before its declared end")
-    return FetchError("connection", f"{address}: {error}")
-
-
-def _retry_after_s(value: str, wall: float) -> float:
+def retry_after_s(value: str, wall: float) -> float:
     """Seconds to wait by a Retry-After header, a number or an HTTP date (RFC 9110, 10.2.3)."""
     if re.fullmatch(r"\s*[0-9]{1,9}\s*", value):
         return float(value)
@@ -263,3 +282,11 @@ def _retry_after_s(value: str, wall: float) -> float:
         return max(parsedate_to_datetime(value).timestamp() - wall, 0.0)
     except (ValueError, OverflowError, OSError):
         return 0.0
+
+
+def _redirected(request: Request, address: str) -> Request:
+    """The request that follows a redirect: a GET, without keys when it leaves the host."""
+    headers = request.headers
+    if host_of(address) != host_of(request.address):
+        headers = {k: v for k, v in headers.items() if k.lower() not in _PRIVATE_HEADERS}
+    return dataclasses.replace(request, address=address, headers=headers, form=None)

@@ -15,6 +15,9 @@ class Clock(Protocol):
     def sleep(self, seconds: float, stopped: threading.Event) -> None:
         """Wait `seconds`, or less when `stopped` is set meanwhile."""
 
+    def wait(self, changed: threading.Condition, seconds: float) -> None:
+        """Wait `seconds`, or less when `changed`, which the caller holds, is notified."""
+
 
 class SystemClock:
     """The real time."""
@@ -27,6 +30,9 @@ class SystemClock:
 
     def sleep(self, seconds: float, stopped: threading.Event) -> None:
         stopped.wait(seconds)
+
+    def wait(self, changed: threading.Condition, seconds: float) -> None:
+        changed.wait(seconds)
 
 
 class StepClock:
@@ -47,3 +53,7 @@ class StepClock:
         with self._lock:
             self.slept.append(seconds)
             self._now += max(seconds, 0.0)
+
+    def wait(self, changed: threading.Condition, seconds: float) -> None:
+        changed.wait(0.001)  # whoever works now goes first
+        self._now += max(seconds, 0.0)

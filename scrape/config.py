@@ -32,7 +32,11 @@ class CrawlSettings:
 
     `allow_hosts` names hosts that may lie in a private network or on this machine; `gap_s` is the
     least time between two requests to one host; `deadline_s` ends one request as a whole;
-    `longest_wait_s` caps Retry-After and Crawl-delay; `limit` is pictures asked for per source.
+    `longest_wait_s` is the longest Retry-After or Crawl-delay that a run waits for; `workers` are
+    requests at once over all hosts, `decoders` the processes that decode; pictures fetched more
+    than `recheck_days` ago are asked whether they changed; `limit` is pictures per source. An
+    API is asked by its own terms unless `robots_for_apis`: robots.txt speaks to crawlers.
+    `robots_off_for` names hosts whose robots.txt you decided not to follow; every run says so.
     """
 
     contact: str = ""
@@ -45,9 +49,13 @@ class CrawlSettings:
     max_redirects: int = 5
     tries: int = 4
     longest_wait_s: float = 120.0
-    workers: int = 4
+    workers: int = 16
+    decoders: int = 2
     connections_per_host: int = 2
+    recheck_days: float | None = None
     limit: int | None = None
+    robots_for_apis: bool = False
+    robots_off_for: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.contact and not _CONTACT.fullmatch(self.contact):
@@ -55,7 +63,14 @@ class CrawlSettings:
                 f"crawl.contact {self.contact!r} is neither a mail address nor a web address; "
                 'write it like "me@example.org"'
             )
-        for name in ("max_bytes", "max_page_bytes", "tries", "workers", "connections_per_host"):
+        for name in (
+            "max_bytes",
+            "max_page_bytes",
+            "tries",
+            "workers",
+            "connections_per_host",
+            "decoders",
+        ):
             self._require(name, least=1)
         for name in ("gap_s", "longest_wait_s", "max_redirects"):
             self._require(name, least=0)
@@ -63,8 +78,11 @@ class CrawlSettings:
             self._require(name, least=0.001)
         if self.limit is not None:
             self._require("limit", least=1)
-        hosts = tuple(host.strip("[]").lower() for host in self.allow_hosts)
-        object.__setattr__(self, "allow_hosts", hosts)
+        if self.recheck_days is not None:
+            self._require("recheck_days", least=0)
+        for name in ("allow_hosts", "robots_off_for"):
+            hosts = tuple(host.strip("[]").lower() for host in getattr(self, name))
+            object.__setattr__(self, name, hosts)
 
     def _require(self, name: str, *, least: float) -> None:
         value = getattr(self, name)
@@ -91,9 +109,17 @@ class CrawlConfig:
         return dataclasses.replace(self, crawl=dataclasses.replace(self.crawl, limit=limit))
 
 
-def read_crawl_config(path: Path, assignments: Sequence[str] = ()) -> CrawlConfig:
-    """Read a crawl file; `--set crawl.gap_s=2` and `--set source.NAME.key=value` override it."""
-    return crawl_config(read_toml(path), assignments, origin=str(path))
+def read_crawl_config(
+    path: Path,
+    tables: Sequence[Mapping[str, Any]] = (),
+    assignments: Sequence[str] = (),
+) -> CrawlConfig:
+    """Read a crawl file and add further source `tables`; `--set crawl.gap_s=2` and
+    `--set source.NAME.key=value` override both."""
+    found = read_toml(path)
+    if tables and isinstance(found.get("source", []), list):
+        found = {**found, "source": [*found.get("source", []), *tables]}
+    return crawl_config(found, assignments, origin=str(path))
 
 
 def crawl_config(
@@ -102,6 +128,12 @@ def crawl_config(
     """Build a CrawlConfig from parsed TOML; raises ConfigError naming `origin`."""
     named = {**table, "source": _by_name(table.get("source", []), origin)}
     return load_config(CrawlConfig, named, assignments, origin=origin)
+
+
+def stored_config(stored: Mapping[str, Any], assignments: Sequence[str] = ()) -> CrawlConfig:
+    """The config of a run as the ledger keeps it, its sources by name already."""
+    table = {"crawl": stored["crawl"], "source": stored["source"]}
+    return load_config(CrawlConfig, table, assignments, origin="the last run")
 
 
 def _by_name(tables: Any, origin: str) -> dict[str, dict[str, Any]]:

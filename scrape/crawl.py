@@ -1,40 +1,59 @@
-"""From sources to the catalogue: ask the ledger, fetch, write down what came of it.
+"""From sources to the catalogue: note in the ledger, fetch what is due, write down what came of it.
 
-Downloads run in threads; everything that touches the catalogue runs in the calling thread, in
-the order in which the sources named the pictures; those that are ready share a transaction. So
-kill -9 loses at most the downloads in flight, and two crawls of a site number its pictures alike.
+Sources are read side by side, each in a thread; workers pull what is due from the schedule; all
+that touches the catalogue runs in the calling thread, everything that is ready in one transaction.
+What was named is on disk before it is asked for, so kill -9 loses only the requests in flight, and
+memory does not grow with the number of pictures.
 """
 
 import logging
+import queue
+import threading
 import time
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from dataset.catalog import Catalog
-from dataset.errors import ConfigError, DisallowedError
+from dataset.decoding import DecoderPool
+from dataset.errors import ConfigError, PipelineError
 from dataset.image_store import ImageStore
+from dataset.pixels import PixelLimits
 from dataset.progress import Progress
-from dataset.records import AddressRecord, ImageRecord, NewImage, Origin
 from dataset.workspace import Workspace
 from scrape.addresses import canonical_address
-from scrape.captions import is_cut
 from scrape.client import PoliteClient
 from scrape.config import CrawlSettings
 from scrape.download import Download, Downloader
 from scrape.guard import is_loopback
+from scrape.naming import Naming
+from scrape.outcomes import Outcomes, time_after
+from scrape.reading import EndOfSource, Named, Readers
 from scrape.report import CrawlReport, SourceReport
 from scrape.response import FetchError
-from scrape.sources import ScrapedItem, Source, SourceError
+from scrape.schedule import Blocked, Schedule, Task
+from scrape.sources import Source
+from scrape.supply import Supply
 
 log = logging.getLogger(__name__)
 
-# So many requests in all runs together, then an address that never answers well has failed.
-_GIVE_UP_AFTER = 20
+# Events that one transaction takes in at most.
+_AT_ONCE = 512
+_GATHER_S = 0.02
+_COUNT_EVERY_S = 0.5
+_UNASKED = frozenset({"host-down", "host-asleep", "stopped"})
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A worker's outcome of one task, or what ended the worker."""
+
+    task: Task
+    outcome: Download | BaseException
+
+
+_Event = Named | EndOfSource | Finished | Blocked
 
 
 def crawl(
@@ -43,15 +62,26 @@ def crawl(
     workspace: Workspace,
     *,
     client: PoliteClient | None = None,
+    reads: Collection[str] | None = None,
 ) -> CrawlReport:
     """Collect what `sources` name into the catalogue of `workspace`.
 
     Pictures that fail are counted, a source that fails is named in the report and the others go
-    on. Raises ConfigError when a source lies outside and no contact is configured.
+    on. `reads` names the sources whose lists are read (None: all); of the others only what the
+    ledger has open is fetched. Raises ConfigError when a source lies outside and no contact is
+    configured.
     """
-    require_contact(sources, settings)
-    with Catalog(workspace.catalog) as catalog, client or PoliteClient(settings) as open_client:
-        return _Crawl(catalog, ImageStore(workspace.images), open_client).run(sources)
+    if client is None:
+        require_contact(sources, settings)
+    for source in sources:
+        source.folder = workspace.root / "not-understood"
+    with (
+        Catalog(workspace.catalog) as catalog,
+        client or PoliteClient(settings) as open_client,
+        DecoderPool(settings.decoders, PixelLimits(max_bytes=settings.max_bytes)) as decoders,
+    ):
+        run = _Crawl(catalog, ImageStore(workspace.images), open_client, decoders, sources)
+        return run.run(list(run.sources) if reads is None else list(reads))
 
 
 def require_contact(sources: Sequence[Source[Any]], settings: CrawlSettings) -> None:
@@ -59,8 +89,8 @@ def require_contact(sources: Sequence[Source[Any]], settings: CrawlSettings) -> 
     if settings.contact:
         return
     for source in sources:
-        for address, _ in source.spec.first_addresses():
-            host = urlsplit(address).hostname or ""
+        for netloc in source.spec.hosts():
+            host = urlsplit(f"//{netloc}").hostname or ""
             if not (host in settings.allow_hosts and is_loopback(host)):
                 raise ConfigError(
                     f"source {source.spec.name} asks {host} without a contact address; "
@@ -72,155 +102,228 @@ def require_contact(sources: Sequence[Source[Any]], settings: CrawlSettings) -> 
 class _Crawl:
     """The state of one run."""
 
-    def __init__(self, catalog: Catalog, store: ImageStore, client: PoliteClient) -> None:
-        self._catalog, self._client, self._settings = catalog, client, client.settings
-        self._store = store
-        self._downloader = Downloader(client, store)
-        self._report = CrawlReport()
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: ImageStore,
+        client: PoliteClient,
+        decoders: DecoderPool,
+        sources: Sequence[Source[Any]],
+    ) -> None:
+        self._catalog, self._client = catalog, client
+        self._settings, self._decoders = client.settings, decoders
+        self.sources = {source.spec.name: source for source in sources}
+        self._report = CrawlReport(sources={name: SourceReport() for name in self.sources})
+        self._downloader = Downloader(client, store, decoders, self.sources)
+        self._outcomes = Outcomes(catalog, self._report)
+        self._schedule = Schedule(
+            client.pace,
+            client.clock,
+            connections=self._settings.connections_per_host,
+            own_turns=frozenset(n for n, s in self.sources.items() if s.takes_own_turns),
+        )
+        self._supply = Supply(
+            catalog,
+            self._schedule,
+            self.sources,
+            self._report.sources,
+            limit=self._settings.limit,
+            tries=self._settings.tries,
+            time=lambda: self._time_after(0),
+        )
+        self._inbox: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._readers = Readers(client, self._inbox)
+        self._naming = Naming(
+            catalog,
+            store,
+            self._supply,
+            self._report,
+            self._settings,
+            self._time_after,
+        )
+        self._pending: list[_Event] = []
+        self._failure: BaseException | None = None  # what must end the run
         self._progress = Progress("collect", None, "pictures")
-        self._executor = ThreadPoolExecutor(client.settings.workers, "download")
-        self._in_flight: deque[tuple[str, Future[Download]]] = deque()
-        # Items by the canonical address that is being fetched for them.
-        self._wanted: dict[str, list[ScrapedItem]] = {}
+        self._counted_at = 0.0
 
-    def run(self, sources: Sequence[Source[Any]]) -> CrawlReport:
+    def run(self, reads: Sequence[str]) -> CrawlReport:
         started = time.monotonic()
+        workers = [
+            threading.Thread(target=self._work, name=f"download-{n}", daemon=True)
+            for n in range(self._settings.workers)
+        ]
+        for source in self.sources.values():
+            for host, limit in source.limits().items():
+                self._client.limit(host, limit)
+            for api in source.apis():
+                self._client.use_api(canonical_address(api))
         try:
             with self._progress:
-                for source in sources:
-                    self._read(source)
-                self._drain(0)
+                for worker in workers:
+                    worker.start()
+                self._readers.start([self.sources[name] for name in reads])
+                self._loop()
         except BaseException:
             self._client.stop()
+            self._decoders.stop()
             raise
         finally:
-            self._executor.shutdown(wait=True, cancel_futures=True)
-        self._report.seconds = time.monotonic() - started
+            self._schedule.end()
+            self._readers.end()
+            for worker in workers:
+                worker.join()
+            self._keep_finished()
+        self._close_report(time.monotonic() - started, reads)
         return self._report
 
-    def _read(self, source: Source[Any]) -> None:
-        """Offer every item of one source, until its end, its limit or its failure."""
-        share = self._report.sources.setdefault(source.spec.name, SourceReport())
-        limit = self._settings.limit
+    def _work(self) -> None:
+        """One worker: pulls tasks until the end."""
+        while (found := self._schedule.next()) is not None:
+            if isinstance(found, Blocked):
+                self._inbox.put(found)
+                continue
+            try:
+                self._inbox.put(Finished(found, self._downloader.download(found)))
+            except BaseException as error:  # the disk is full, or a bug: the run ends with it
+                self._inbox.put(Finished(found, error))
+            finally:
+                self._schedule.done(found.record.host)
+
+    def _loop(self) -> None:
+        """Take in what comes, keep the queues filled, until nothing is left to do."""
+        while True:
+            self._supply.fill()
+            self._receive(0.0)
+            if not self._pending:
+                if self._supply.is_exhausted and not self._readers.are_reading:
+                    return
+                self._receive(0.2)
+            if self._pending:
+                # A transaction costs as much as ten pictures: let some more come in.
+                time.sleep(_GATHER_S)
+                self._receive(0.0)
+            self._take_in()
+            self._show()
+
+    def _receive(self, wait_s: float) -> None:
+        """Move what waits in the inbox to the pending events; wait for the first one."""
         try:
-            for item in source.items(self._client):
-                if limit is not None and share.asked >= limit:
-                    break
-                share.items += 1
-                self._offer(source, item, share)
-                self._drain(2 * self._settings.workers)
-            else:
-                share.is_read = True
-        except (FetchError, SourceError, DisallowedError) as error:
-            share.reason, share.message = error.reason, str(error)
-            share.is_disallowed = isinstance(error, DisallowedError)
-            log.warning("source %s stopped: %s", source.spec.name, error)
-        self._report.warnings += source.warnings
+            first = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
+            self._pending.append(first)
+            while len(self._pending) < _AT_ONCE:
+                self._pending.append(self._inbox.get_nowait())
+        except queue.Empty:
+            pass
 
-    def _offer(self, source: Source[Any], item: ScrapedItem, share: SourceReport) -> None:
-        """Ask the ledger, and only then perhaps the web."""
-        address = canonical_address(item.picture_url)
-        if address in self._wanted:
-            self._wanted[address].append(item)
-            return
-        record = self._catalog.ledger.get(address)
-        image = self._image_of(record)
-        if image is not None:
-            self._add_origin(image.id, address, item)
-            self._report.seen += 1
-        elif record is not None and record.state in ("rejected", "failed", "refused"):
-            self._report.settled += 1
-        elif record is not None and record.next_try_at > self._time_after(0):
-            self._report.waiting += 1
-            share.left += 1
-        else:
-            share.asked += 1
-            self._wanted[address] = [item]
-            future = self._executor.submit(self._downloader.download, source, item, address)
-            self._in_flight.append((address, future))
-
-    def _image_of(self, record: AddressRecord | None) -> ImageRecord | None:
-        if record is None or record.state != "fetched":
-            return None
-        image = self._catalog.images.by_sha256(record.sha256)
-        # A picture whose bytes were lost is fetched again.
-        return image if image and self._store.path(image.sha256).exists() else None
-
-    def _drain(self, allowed: int) -> None:
-        """Take in finished downloads in order, until at most `allowed` are in flight."""
-        while self._in_flight and (len(self._in_flight) > allowed or self._in_flight[0][1].done()):
-            self._in_flight[0][1].result()  # wait for it before the catalogue is locked
+    def _take_in(self) -> None:
+        """All pending events in one transaction; they stay pending until it is committed."""
+        if self._pending:
             with self._catalog.transaction():
-                while self._in_flight and self._in_flight[0][1].done():
-                    address, future = self._in_flight.popleft()
-                    self._take(address, future.result(), self._wanted.pop(address)[1:])
+                for event in self._pending:
+                    self._take(event)
+            self._pending.clear()
+        if self._failure is not None:
+            raise self._failure
 
-    def _take(self, address: str, outcome: Download, others: list[ScrapedItem]) -> None:
-        """Write one outcome down: picture, origins and ledger."""
-        before = self._catalog.ledger.get(address)
-        record = self._record(address, outcome, before.attempts if before else 0)
-        if outcome.image is not None:
-            record = replace(record, sha256=self._add(address, outcome, outcome.image, others))
-        self._catalog.ledger.put(record)
-        if record.state != "fetched":
-            self._report.outcomes[record.state][record.reason] += 1
-            log.debug("%s (%s): %s", record.state, record.reason, outcome.message or address)
+    def _take(self, event: "_Event") -> None:
+        if isinstance(event, Named):
+            self._readers.took(event.source)
+            if not self._naming.note(event.source, event.item):
+                self._readers.stop(event.source)
+        elif isinstance(event, Finished):
+            self._finish(event)
+        elif isinstance(event, EndOfSource):
+            self._readers.took_end()
+            self._note_end(event)
+        else:
+            self._block(event.host, event.error)
+
+    # What sources name
+
+    def _note_end(self, end: EndOfSource) -> None:
+        if end.error is not None and not isinstance(end.error, PipelineError):
+            self._failure = end.error
+            return
+        share = self._report.sources[end.source.spec.name]
+        share.is_read = end.is_read
+        if end.error is not None and getattr(end.error, "reason", "") != "stopped":
+            share.reason = getattr(end.error, "reason", "config")
+            share.message = str(end.error)
+            share.exit_code = end.error.exit_code
+            log.warning("source %s stopped: %s", end.source.spec.name, end.error)
+
+    # What came of the asking
+
+    def _finish(self, event: Finished) -> None:
+        task, outcome = event.task, event.outcome
+        if isinstance(outcome, BaseException):
+            self._failure = outcome
+            return
+        if outcome.reason in _UNASKED:  # on the way of a redirect, or at the end of the run
+            self._supply.put_off(task)
+            return
+        record = self._outcomes.take(task, outcome, self._client.wall())
         if record.state == "retry":
-            self._report.sources[outcome.item.source].left += 1
-        self._progress.advance(note=f"{self._report.added} added")
+            again = replace(task, record=record)
+            if outcome.may_answer and self._supply.tries_again(again, outcome.wait_s):
+                return
+            self._supply.put_off(task)
+            self._outcomes.count(record)
+        self._supply.finished(task)
+        self._progress.advance()
 
-    def _add(
-        self, address: str, outcome: Download, image: NewImage, others: list[ScrapedItem]
-    ) -> str:
-        """Put the picture into the catalogue; returns the SHA-256 by which it is known there."""
-        item = outcome.item
-        image_id, is_new = self._catalog.images.add(image, _origin(address, item), item.captions)
-        for other in others:
-            self._add_origin(image_id, address, other)
-        self._report.added += is_new
-        self._report.known += not is_new
-        self._report.seen += len(others)
-        # Equal pixels in other bytes are the picture that was there first: name its bytes.
-        record = self._catalog.images.get(image_id)
-        return record.sha256 if record else image.sha256
+    def _block(self, host: str, error: FetchError) -> None:
+        if error.reason == "host-asleep":
+            awake_at = self._time_after(error.wait_s)
+            dropped = self._supply.rest(host, awake_at, str(error))
+        elif error.reason == "host-down":
+            dropped = self._supply.park(host, str(error))
+        else:  # stopped
+            return
+        self._report.hosts[host] = str(error)
+        for task in dropped:
+            if task.record.state == "retry":
+                self._outcomes.count(task.record)
+            elif error.reason == "host-asleep":
+                self._report.waiting += 1
 
-    def _record(self, address: str, outcome: Download, tries_before: int) -> AddressRecord:
-        tries = outcome.tries + tries_before
-        gives_up = outcome.state == "retry" and tries >= _GIVE_UP_AFTER
-        is_timed = outcome.state == "retry" and outcome.wait_s > 0 and not gives_up
-        return AddressRecord(
-            url=address,
-            state="failed" if gives_up else outcome.state,
-            reason=outcome.reason,
-            attempts=tries,
-            http_status=outcome.status,
-            final_url=outcome.final_url,
-            etag=outcome.etag,
-            last_modified=outcome.last_modified,
-            next_try_at=self._time_after(outcome.wait_s) if is_timed else "",
-        )
+    def _keep_finished(self) -> None:
+        """After an interruption: what was downloaded already is not downloaded again."""
+        self._receive(0.0)
+        while self._pending:
+            finished = [event for event in self._pending if isinstance(event, Finished)]
+            self._pending.clear()
+            with self._catalog.transaction():
+                for event in finished:
+                    if not isinstance(event.outcome, BaseException):
+                        self._finish(event)
+            self._receive(0.0)
 
-    def _add_origin(self, image_id: int, address: str, item: ScrapedItem) -> None:
-        """A known picture was named again; a cut text whose whole is elsewhere adds nothing."""
-        with self._catalog.transaction():
-            self._catalog.images.add_origin(image_id, _origin(address, item))
-            for caption in item.captions:
-                if not (item.detail_url and is_cut(caption.text)):
-                    self._catalog.images.add_caption(image_id, caption)
+    # What a person sees
+
+    def _show(self) -> None:
+        """The live line: how many are left, outcomes so far, hosts that sleep."""
+        if time.monotonic() - self._counted_at < _COUNT_EVERY_S:
+            return
+        self._counted_at = time.monotonic()
+        if not self._readers.are_reading:
+            self._progress.total = self._progress.done + self._catalog.ledger.open_total()
+        asleep = len({*self._client.pace.resting(), *self._schedule.parked})
+        parts = [f"{self._report.added} added"]
+        for state, reasons in self._report.outcomes.items():
+            parts += [f"{reasons.total()} {state}"] if reasons else []
+        parts += [f"{asleep} hosts asleep"] if asleep else []
+        self._progress.advance(0, ", ".join(parts))
+
+    def _close_report(self, seconds: float, reads: Sequence[str]) -> None:
+        left = self._catalog.ledger.open_count(list(self.sources))
+        for name, share in self._report.sources.items():
+            share.left = left.get(name, 0)
+            share.is_read |= name not in reads
+            self._report.warnings += self.sources[name].warnings
+        for host in self._settings.robots_off_for:
+            self._report.warnings.append(f"robots.txt of {host} has no say (crawl.robots_off_for)")
+        self._report.seconds = seconds
 
     def _time_after(self, seconds: float) -> str:
-        """The time `seconds` from now as the ledger writes it; far futures end in 30 days."""
-        at = self._client.wall() + min(seconds, 30 * 86400.0)
-        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _origin(address: str, item: ScrapedItem) -> Origin:
-    return Origin(
-        url=address,
-        page_url=item.page_url,
-        source=item.source,
-        query=item.query,
-        author=item.author,
-        licence=item.licence,
-        licence_url=item.licence_url,
-    )
+        return time_after(self._client.wall(), seconds)

@@ -4,17 +4,20 @@ Everything slow happens here, in any thread: the detail page, the picture, its d
 Only the catalogue is left to the caller.
 """
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dataset.decoding import DecoderPool
 from dataset.errors import DisallowedError, PictureError
 from dataset.image_store import ImageStore
-from dataset.ingest import measure
-from dataset.pixels import PixelLimits
-from dataset.records import AddressState, NewImage
+from dataset.records import AddressRecord, AddressState, NewImage
 from scrape.client import PoliteClient
+from scrape.data_address import data_bytes
 from scrape.response import FetchError, Response
-from scrape.sources import ScrapedItem, Source
+from scrape.schedule import Task
+from scrape.sources import ScrapedItem, Source, SourceError
 
 # A no that may become a yes without the site changing its mind: asked again in the next run.
 _PASSING_REFUSALS = frozenset({"robots-unreachable", "no-contact"})
@@ -23,7 +26,8 @@ _PASSING_REFUSALS = frozenset({"robots-unreachable", "no-contact"})
 @dataclass(frozen=True, kw_only=True)
 class Download:
     """What came of asking for `item`. `image` is there, decoded and its bytes stored, when `state`
-    is fetched; else `reason` and `message` say why not. `wait_s` is a rest the site asked for."""
+    is fetched (and `reason` is not unchanged); else `reason` and `message` say why not. `wait_s` is
+    a rest the site asked for; `tries` is 0 when nothing was sent."""
 
     item: ScrapedItem
     state: AddressState
@@ -37,35 +41,78 @@ class Download:
     last_modified: str = ""
     wait_s: float = 0.0
 
+    @property
+    def may_answer(self) -> bool:
+        """Whether to ask again in the same run is worth it."""
+        return self.state == "retry" and self.reason not in _PASSING_REFUSALS
+
 
 class Downloader:
     """Fetches pictures into `store`; used by many threads."""
 
-    def __init__(self, client: PoliteClient, store: ImageStore) -> None:
+    def __init__(
+        self,
+        client: PoliteClient,
+        store: ImageStore,
+        decoders: DecoderPool,
+        sources: Mapping[str, Source[Any]],
+    ) -> None:
         self._client = client
         self._store = store
-        self._limits = PixelLimits(max_bytes=client.settings.max_bytes)
+        self._decoders = decoders
+        self._sources = sources
 
-    def download(self, source: Source[Any], item: ScrapedItem, address: str) -> Download:
-        """Complete `item` from its detail page, fetch its picture at `address`, store the bytes."""
+    def download(self, task: Task) -> Download:
+        """Complete the task's first item from its detail page, fetch its picture, store it."""
+        item = task.items[0]
         try:
-            item = source.complete(self._client, item)
-            response = self._client.get(address, "picture")
+            if item.inline:
+                return self._stored(item, _inline_answer(item))
+            source = self._sources[item.source]
+            if item.detail_url:
+                item = source.complete(self._client, item)
+            response = self._response(source, item, task)
         except DisallowedError as error:
             state: AddressState = "retry" if error.reason in _PASSING_REFUSALS else "refused"
             return Download(item=item, state=state, reason=error.reason, message=str(error))
+        except PictureError as error:
+            return Download(item=item, state="rejected", reason=error.reason, message=str(error))
+        except SourceError as error:
+            return Download(item=item, state="failed", reason=error.reason, message=str(error))
         except FetchError as error:
             return _failed(item, error)
         return self._stored(item, response)
 
+    def _response(self, source: Source[Any], item: ScrapedItem, task: Task) -> Response:
+        """The picture, or the first of its stand-ins that is there."""
+        try:
+            return source.fetch(
+                self._client, item, _conditions(task.record), holds_turn=task.holds_turn
+            )
+        except FetchError as error:
+            if error.reason != "not-found" or source.takes_own_turns or not item.fallback_urls:
+                raise
+        for number, address in enumerate(item.fallback_urls, start=1):
+            stand_in = dataclasses.replace(item, picture_url=address)
+            try:
+                answer = source.fetch(self._client, stand_in, {})
+                return dataclasses.replace(answer, tries=answer.tries + number)
+            except FetchError as error:
+                if error.reason != "not-found" or number == len(item.fallback_urls):
+                    raise
+        raise AssertionError("the last stand-in returns or raises")
+
     def _stored(self, item: ScrapedItem, response: Response) -> Download:
         state: AddressState = "fetched"
         image, reason, message = None, "ok", ""
-        try:
-            image = measure(response.body, label=item.label, limits=self._limits)
-            self._store.put(response.body)
-        except PictureError as error:
-            state, reason, message = "rejected", error.reason, str(error)
+        if response.status == 304:
+            reason = "unchanged"
+        else:
+            try:
+                image = self._decoders.measure(response.body, label=item.label)
+                self._store.put(response.body, image.sha256)
+            except PictureError as error:
+                state, reason, message = "rejected", error.reason, str(error)
         return Download(
             item=item,
             state=state,
@@ -78,6 +125,21 @@ class Downloader:
             etag=response.headers.get("etag", "")[:200],
             last_modified=response.headers.get("last-modified", "")[:200],
         )
+
+
+def _conditions(record: AddressRecord) -> dict[str, str]:
+    """The headers that ask whether known bytes have changed (RFC 9110, 13.1)."""
+    found = {}
+    if record.sha256 and record.etag:
+        found["If-None-Match"] = record.etag
+    if record.sha256 and record.last_modified:
+        found["If-Modified-Since"] = record.last_modified
+    return found
+
+
+def _inline_answer(item: ScrapedItem) -> Response:
+    body = data_bytes(item.inline)
+    return Response(status=200, headers={}, body=body, final_url=item.page_url, tries=0)
 
 
 def _failed(item: ScrapedItem, error: FetchError) -> Download:

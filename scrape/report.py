@@ -5,21 +5,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dataset.errors import DisallowedError, WorldError
+from dataset.errors import (
+    ConfigError,
+    DataError,
+    DisallowedError,
+    PipelineError,
+    WorldError,
+)
 from dataset.records import ADDRESS_STATES
+
+# What it means when nothing but this came of a crawl.
+_EXIT_CODES = {"rejected": 3, "retry": 4, "failed": 4, "refused": 5}
 
 
 @dataclass
 class SourceReport:
-    """One source's share: items named, pictures still to be had (`left`), and how it ended."""
+    """One source's share: items named, addresses asked for, pictures still to be had (`left`), and
+    how its lists ended: read to the end, at the limit, or with a reason and an exit code."""
 
     items: int = 0
     asked: int = 0
     left: int = 0
     is_read: bool = False
+    is_limited: bool = False
     reason: str = ""
     message: str = ""
-    is_disallowed: bool = False
+    exit_code: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -30,35 +41,41 @@ class SourceReport:
 @dataclass
 class CrawlReport:
     """Counts of pictures: `added` are new, `known` were in the catalogue under another address,
-    `seen` under this one (not asked again), `settled` got a final no in an earlier run, `waiting`
-    are not due yet. `outcomes` maps rejected, refused, failed and retry to counts by reason."""
+    `seen` under this one (not asked again), `unchanged` by the site's own word, `settled` got a
+    final no in an earlier run, `waiting` are not due yet. `outcomes` maps rejected, refused, failed
+    and retry to counts by reason; `hosts` says why a host was not asked any more."""
 
     added: int = 0
     known: int = 0
     seen: int = 0
+    unchanged: int = 0
     settled: int = 0
     waiting: int = 0
     outcomes: dict[str, Counter[str]] = field(
-        default_factory=lambda: {state: Counter() for state in ADDRESS_STATES if state != "fetched"}
+        default_factory=lambda: {
+            state: Counter() for state in ADDRESS_STATES if state not in ("new", "fetched")
+        }
     )
     sources: dict[str, SourceReport] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def verdict(self) -> WorldError | DisallowedError | None:
+    def verdict(self) -> PipelineError | None:
         """The error that the crawl as a whole amounts to, or None when it was worth something."""
         unread = [source for source in self.sources.values() if not source.items and source.reason]
         if unread and len(unread) == len(self.sources):
             text = f"no source could be read; the first: {unread[0].message}"
-            if all(source.is_disallowed for source in unread):
-                return DisallowedError(unread[0].reason, text)
-            return WorldError(text)
-        refused = sum(self.outcomes["refused"].values())
-        others = sum(sum(counts.values()) for counts in self.outcomes.values()) - refused
-        if refused and not (others or self.added or self.known or self.seen):
-            reasons = ", ".join(self.outcomes["refused"])
-            return DisallowedError("all-refused", f"every picture was refused ({reasons})")
-        return None
+            codes = {source.exit_code for source in unread}
+            return _error(codes.pop() if len(codes) == 1 else 4, unread[0].reason, text)
+        counts = {state: found for state, found in self.outcomes.items() if found}
+        if not counts or self.added or self.known or self.seen or self.unchanged:
+            return None
+        told = ", ".join(
+            f"{n} {reason}" for found in counts.values() for reason, n in found.items()
+        )
+        code = _EXIT_CODES[next(iter(counts))] if len(counts) == 1 else 4
+        return _error(code, "nothing", f"no picture could be had ({told})")
 
     def rows(self) -> list[tuple[str, str, int]]:
         """(what, why, count) for every line of the summary that counts something."""
@@ -66,6 +83,7 @@ class CrawlReport:
             ("added", "", self.added),
             ("known", "same picture elsewhere", self.known),
             ("seen", "had it already", self.seen),
+            ("unchanged", "the site says so", self.unchanged),
             ("settled", "a no from an earlier run", self.settled),
             ("waiting", "the site asked to wait", self.waiting),
         ]
@@ -78,10 +96,12 @@ class CrawlReport:
             "added": self.added,
             "known": self.known,
             "seen": self.seen,
+            "unchanged": self.unchanged,
             "settled": self.settled,
             "waiting": self.waiting,
             **{state: dict(counts) for state, counts in self.outcomes.items()},
             "sources": {name: vars(source) for name, source in self.sources.items()},
+            "hosts": self.hosts,
             "warnings": self.warnings,
             "seconds": round(self.seconds, 2),
         }
@@ -92,8 +112,15 @@ class CrawlReport:
         for name, source in self.sources.items():
             if source.reason:
                 lines.append(f"source {name} stopped after {source.items} items: {source.message}")
+        lines += [f"not asked further: {reason}" for reason in self.hosts.values()]
         lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join([*lines, f"{self.seconds:.1f} s"])
+
+
+def _error(code: int, reason: str, text: str) -> PipelineError:
+    if code == DisallowedError.exit_code:
+        return DisallowedError(reason, text)
+    return {2: ConfigError, 3: DataError}.get(code, WorldError)(text)
 
 
 def table(title: str, counts: Mapping[str, int]) -> str:

@@ -8,10 +8,12 @@ from protego import Protego
 
 from dataset.errors import DisallowedError
 from scrape.addresses import origin_of
+from scrape.clock import Clock
 from scrape.config import AGENT
 from scrape.response import FetchError, Response
 
 _ALLOW_ALL = ""
+_KEPT_S = 24 * 3600.0  # RFC 9309, 2.4: no longer than a day
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,17 @@ class _Rules:
 
     parsed: Protego
     unreachable: str = ""
+    read_at: float = 0.0
 
 
 class Robots:
     """The rules of every site met in this run. `fetch` gets robots.txt itself, unchecked."""
 
-    def __init__(self, fetch: Callable[[str], Response], *, longest_delay_s: float) -> None:
+    def __init__(
+        self, fetch: Callable[[str], Response], *, longest_delay_s: float, clock: Clock
+    ) -> None:
         self._fetch = fetch
+        self._clock = clock
         self._longest_delay_s = longest_delay_s
         self._rules: dict[str, _Rules] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -44,6 +50,11 @@ class Robots:
         if not rules.parsed.can_fetch(address, AGENT):
             raise DisallowedError("robots", f"robots.txt forbids {address}")
 
+    def knows(self, address: str) -> bool:
+        """Whether the rules for `address` were read already."""
+        with self._lock:
+            return origin_of(address) in self._rules
+
     def delay_s(self, address: str) -> float:
         """The site's Crawl-delay in seconds, capped; 0 when it asks for none."""
         delay = self._of(address).parsed.crawl_delay(AGENT)
@@ -54,17 +65,21 @@ class Robots:
         with self._lock:
             lock = self._locks.setdefault(site, threading.Lock())
         with lock:
-            if site not in self._rules:
-                self._rules[site] = self._read(site)
-            return self._rules[site]
+            rules = self._rules.get(site)
+            if rules is None or self._clock.now() - rules.read_at > _KEPT_S:
+                rules = self._rules[site] = self._read(site)
+            return rules
 
     def _read(self, site: str) -> _Rules:
         try:
             answer = self._fetch(f"{site}/robots.txt")
         except FetchError as error:
             if 400 <= error.status < 500 and error.status != 429:
-                return _Rules(Protego.parse(_ALLOW_ALL))
+                return _Rules(Protego.parse(_ALLOW_ALL), read_at=self._clock.now())
             if error.reason == "stopped":
                 raise
-            return _Rules(Protego.parse(_ALLOW_ALL), unreachable=str(error))
-        return _Rules(Protego.parse(answer.body.decode("utf-8-sig", "replace")))
+            return _Rules(
+                Protego.parse(_ALLOW_ALL), unreachable=str(error), read_at=self._clock.now()
+            )
+        text = answer.body.decode("utf-8-sig", "replace")
+        return _Rules(Protego.parse(text), read_at=self._clock.now())

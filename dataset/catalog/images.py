@@ -66,8 +66,9 @@ class Images:
 
     def add_origin(self, image_id: int, origin: Origin) -> None:
         self._db.execute(
-            "INSERT OR IGNORE INTO origin (image_id, url, page_url, source, query, author, licence,"
-            " licence_url, fetched_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO origin (image_id, url, page_url, source, query, author,"
+            " author_url, licence, licence_url, attribution, fetched_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 image_id,
                 origin.url,
@@ -75,8 +76,10 @@ class Images:
                 origin.source,
                 origin.query,
                 origin.author,
+                origin.author_url,
                 origin.licence,
                 origin.licence_url,
+                origin.attribution,
                 origin.fetched_at or now(),
             ),
         )
@@ -110,6 +113,15 @@ class Images:
             f"SELECT {_COLUMNS} FROM image WHERE sha256 = ?", (sha256,)
         ).fetchone()
         return None if row is None else _record(row)
+
+    def at_address(self, url: str) -> list[ImageRecord]:
+        """The pictures that were found at `url`, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM image WHERE id IN "
+            "(SELECT image_id FROM origin WHERE url = ?) ORDER BY id",
+            (url,),
+        )
+        return [_record(row) for row in rows]
 
     def page(
         self, where: ImageFilter | None = None, *, after: int = 0, limit: int = 200
@@ -176,6 +188,35 @@ class Images:
             keys = set(row.keys()) - {"id", "image_id"}
             found.setdefault(row["image_id"], []).append(Origin(**{key: row[key] for key in keys}))
         return found
+
+    def repeated(
+        self, least: int, *, examples: int = 3, most: int = 100
+    ) -> list[tuple[int, int, tuple[str, ...]]]:
+        """(id, distinct hosts, some of them) of the pictures found at `least` hosts or more, most
+        hosts first. The host, with its port, is the page's, or the picture's without a page."""
+        rest = "CASE WHEN page_url <> '' THEN page_url ELSE url END"
+        rest = f"substr({rest}, instr({rest}, '://') + 3)"
+        host = f"substr({rest}, 1, instr({rest} || '/', '/') - 1)"
+        rows = self._db.execute(
+            f"SELECT image_id, count(DISTINCT {host}) AS hosts FROM origin "
+            "WHERE page_url LIKE 'http%' OR url LIKE 'http%' "
+            "GROUP BY image_id HAVING hosts >= ? ORDER BY hosts DESC, image_id LIMIT ?",
+            (least, most),
+        ).fetchall()
+        named = f"SELECT {host} AS host FROM origin WHERE image_id = ? GROUP BY host"
+        return [
+            (
+                row["image_id"],
+                row["hosts"],
+                tuple(
+                    found["host"]
+                    for found in self._db.execute(
+                        f"{named} ORDER BY min(id) LIMIT ?", (row["image_id"], examples)
+                    )
+                ),
+            )
+            for row in rows
+        ]
 
     def captions(self, image_id: int) -> list[Caption]:
         """Every version of a picture's text, oldest first."""

@@ -14,7 +14,7 @@ from scrape.lazy_images import PICTURE_ATTRIBUTES, picture_address
 from scrape.licences import UNKNOWN, licence_of
 from scrape.page import Page, pick, require_rule
 from scrape.response import FetchError
-from scrape.sources.source import ScrapedItem, Source, SourceError, SourceSpec
+from scrape.sources.source import Kind, ScrapedItem, Source, SourceError, StartSpec
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ next = "a[rel=next]@href"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CardGridSpec(SourceSpec):
+class CardGridSpec(StartSpec):
     """Where things stand on a page of cards; rules are `selector` or `selector@attribute`.
 
     `image` finds the <img> in a card, `picture` names its attributes in order of preference.
@@ -199,3 +199,13 @@ def _link_near(element: Tag, rule: str) -> str:
         return ""
     link = found if found.name == "a" else found.select_one("a[href]")
     return str(link.get("href") or "") if link is not None else ""
+
+
+KIND = Kind(
+    "card-grid",
+    CardGridSpec,
+    CardGrid,
+    "HTML pages of cards with pictures and captions, by CSS selectors",
+    EXAMPLE,
+    needs="a declaration in a crawl file",
+)

@@ -1,18 +1,17 @@
 """Kind json-api: a list of pictures as JSON, in pages that follow a link or a number."""
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from dataset.errors import ConfigError, DisallowedError
+from dataset.errors import ConfigError
 from scrape.addresses import canonical_address
 from scrape.captions import LONGEST_NAME, captions_of, clean_text
 from scrape.client import PoliteClient
+from scrape.json_answer import link_of, look_up, parse_json, text_at
 from scrape.licences import licence_of
-from scrape.sources.source import ScrapedItem, Source, SourceError, SourceSpec
+from scrape.sources.source import Kind, ScrapedItem, Source, SourceError, StartSpec
 
 EXAMPLE = """
 [[source]]
@@ -47,7 +46,7 @@ class FieldMap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JsonApiSpec(SourceSpec):
+class JsonApiSpec(StartSpec):
     """How an API's answer is laid out. Without `next` and `page_parameter` there is one page.
 
     `page_parameter` counts up from `first_page` until a page holds no items.
@@ -77,7 +76,7 @@ class JsonApi(Source[JsonApiSpec]):
             address = self._numbered(first, number)
             while address and address not in visited and len(visited) < self.spec.max_pages:
                 visited.add(address)
-                answer = _parsed(client.get(address, "json").body, address)
+                answer = parse_json(client.get(address, "json"))
                 entries = self._entries(answer, address)
                 found = [self._item(entry, address, query) for entry in entries]
                 self._check_counts(address, found)
@@ -98,24 +97,24 @@ class JsonApi(Source[JsonApiSpec]):
     def _item(self, entry: Any, address: str, query: str) -> ScrapedItem:
         spec, fields = self.spec, self.spec.fields
         licence = licence_of(
-            _text(entry, fields.licence) or spec.licence,
-            _text(entry, fields.licence_url) or spec.licence_url,
+            text_at(entry, fields.licence) or spec.licence,
+            text_at(entry, fields.licence_url) or spec.licence_url,
         )
         return ScrapedItem(
-            picture_url=_link(_text(entry, fields.picture), address),
-            page_url=_link(_text(entry, fields.page), address) or address,
+            picture_url=link_of(text_at(entry, fields.picture), address),
+            page_url=link_of(text_at(entry, fields.page), address) or address,
             source=spec.name,
-            captions=captions_of((_text(entry, path), f"api {path}") for path in fields.captions),
-            label=spec.label or clean_text(_text(entry, fields.label), LONGEST_NAME) or query,
+            captions=captions_of((text_at(entry, path), f"api {path}") for path in fields.captions),
+            label=spec.label or clean_text(text_at(entry, fields.label), LONGEST_NAME) or query,
             query=query,
-            author=clean_text(_text(entry, fields.author), LONGEST_NAME) or spec.author,
+            author=clean_text(text_at(entry, fields.author), LONGEST_NAME) or spec.author,
             licence=licence.id,
             licence_url=licence.url,
         )
 
     def _next(self, answer: Any, address: str, first: str, number: int) -> str:
         if self.spec.next:
-            return _link(_text(answer, self.spec.next), address)
+            return link_of(text_at(answer, self.spec.next), address)
         return self._numbered(first, number) if self.spec.page_parameter else ""
 
     def _numbered(self, first: str, number: int) -> str:
@@ -137,41 +136,11 @@ class JsonApi(Source[JsonApiSpec]):
             )
 
 
-def look_up(value: Any, path: str) -> Any:
-    """The value at a dotted path such as `info.0.url`, `*` standing for every entry of a list;
-    None when there is nothing. An empty path is the value itself."""
-    steps = path.split(".") if path else []
-    for position, step in enumerate(steps, start=1):
-        if step == "*" and isinstance(value, list):
-            return [look_up(entry, ".".join(steps[position:])) for entry in value]
-        if isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(value, list) and re.fullmatch(r"[0-9]{1,6}", step):
-            value = value[int(step)] if int(step) < len(value) else None
-        else:
-            return None
-    return value
-
-
-def _text(entry: Any, path: str) -> str:
-    """The text at `path`; numbers are written out, lists are joined, all else is ""."""
-    value = look_up(entry, path) if path else None
-    if isinstance(value, list):
-        return ", ".join(part for part in value if isinstance(part, str))
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-
-
-def _link(written: str, address: str) -> str:
-    try:
-        return canonical_address(written, address) if written.strip() else ""
-    except DisallowedError:
-        return ""
-
-
-def _parsed(body: bytes, address: str) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise SourceError("bad-json", f"{address} answered no JSON: {error}") from error
+KIND = Kind(
+    "json-api",
+    JsonApiSpec,
+    JsonApi,
+    "a JSON list of pictures with paging, by field names",
+    EXAMPLE,
+    needs="a declaration in a crawl file",
+)

@@ -16,7 +16,11 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
 @dataclass(frozen=True)
 class Answer:
     """One answer. `missing` bytes are declared but never sent; `drip_s` is the time between two
-    bytes of the body; `delay_s` comes before the head; `reset` breaks the connection instead."""
+    bytes of the body; `delay_s` comes before the head; `reset` breaks the connection instead, and
+    `reset_after` does so after that many bytes of the body. `declared` is the Content-Length that
+    is told, whatever is sent. `raw` is sent in place of everything, then the connection closes.
+    A header's value of several lines is that many headers.
+    """
 
     body: bytes = b""
     status: int = 200
@@ -28,16 +32,21 @@ class Answer:
     reset: bool = False
     chunked: bool = False
     lengthless: bool = False
+    reset_after: int | None = None
+    declared: int | None = None
+    raw: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the server saw; `peer` is the client's port: one for each connection."""
+    """What the server saw; `peer` is the client's port: one for each connection; `busy` are the
+    requests that waited for their first byte when this one came, itself included."""
 
     path: str
     headers: dict[str, str]
     at: float
     peer: int
+    busy: int = 1
 
 
 Script = Answer | Callable[[int], Answer]
@@ -57,21 +66,25 @@ class LoopbackSite:
     """Serves `routes` (path with query, or path alone) and writes every request down.
 
     A route is an Answer, or a function from the number of earlier requests of that path to one.
-    Unknown paths answer 404.
+    Unknown paths answer 404. `host` is any number of this machine: 127.0.0.2 is another site.
     """
 
-    def __init__(self, routes: dict[str, Script] | None = None, port: int = 0) -> None:
+    def __init__(
+        self, routes: dict[str, Script] | None = None, port: int = 0, host: str = "127.0.0.1"
+    ) -> None:
         self.routes = {} if routes is None else routes
         self.requests: list[Request] = []
         self.written: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._busy = 0
+        self._host = host
         site = self
 
         class Handler(_Handler):
             def do_GET(self) -> None:
                 site.answer(self)
 
-        self._server = _Server(("127.0.0.1", port), Handler)
+        self._server = _Server((host, port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -95,7 +108,7 @@ class LoopbackSite:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     def paths(self, start: str = "/") -> list[str]:
         """The paths asked for so far that begin with `start`, robots.txt left out."""
@@ -108,7 +121,9 @@ class LoopbackSite:
             earlier = sum(request.path == handler.path for request in self.requests)
             peer = int(handler.client_address[1])
             headers = {name.lower(): value for name, value in handler.headers.items()}
-            self.requests.append(Request(handler.path, headers, time.monotonic(), peer))
+            self._busy += 1
+            seen = Request(handler.path, headers, time.monotonic(), peer, self._busy)
+            self.requests.append(seen)
         script = self.routes.get(handler.path) or self.routes.get(urlsplit(handler.path).path)
         found = script(earlier) if callable(script) else script
         try:
@@ -118,22 +133,27 @@ class LoopbackSite:
 
     def _send(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:
         time.sleep(answer.delay_s)
+        with self._lock:  # before the first byte: after the last one the client may be back
+            self._busy -= 1
         if answer.reset:
-            handler.connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
-            handler.connection.close()
+            _break(handler)
+            return
+        if answer.raw is not None:
+            handler.wfile.write(answer.raw)
             handler.close_connection = True
             return
         handler.send_response(answer.status)
         for name, value in answer.headers.items():
-            handler.send_header(name, value)
+            for line in value.split("\n"):
+                handler.send_header(name, line)
         if answer.chunked:
             handler.send_header("Transfer-Encoding", "chunked")
         elif answer.lengthless:
             handler.send_header("Connection", "close")
         else:
-            handler.send_header("Content-Length", str(len(answer.body) + answer.missing))
+            length = len(answer.body) + answer.missing
+            length = length if answer.declared is None else answer.declared
+            handler.send_header("Content-Length", str(length))
         self._send_head(handler, answer)
         self._send_body(handler, answer)
 
@@ -147,16 +167,28 @@ class LoopbackSite:
             time.sleep(answer.drip_head_s)
 
     def _send_body(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:
-        size = 1 if answer.drip_s else 1 << 16
+        size = answer.reset_after or (1 if answer.drip_s else 1 << 16)
         for start in range(0, len(answer.body), size):
             part = answer.body[start : start + size]
             handler.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if answer.chunked else part)
             with self._lock:
                 self.written[handler.path] = self.written.get(handler.path, 0) + len(part)
             time.sleep(answer.drip_s)
+            if answer.reset_after is not None:
+                _break(handler)
+                return
         if answer.chunked and not answer.missing:
             handler.wfile.write(b"0\r\n\r\n")
-        handler.close_connection |= bool(answer.missing or answer.lengthless)
+        is_short = answer.missing or (answer.declared or 0) > len(answer.body)
+        handler.close_connection |= bool(is_short or answer.lengthless)
+
+
+def _break(handler: BaseHTTPRequestHandler) -> None:
+    """Reset the connection, as a machine does that lost its power."""
+    linger = struct.pack("ii", 1, 0)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    handler.connection.close()
+    handler.close_connection = True
 
 
 class _Server(ThreadingHTTPServer):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scrape.cli import command_line, main
+from scrape.sources import KINDS
 from tests.scrape.loopback import Answer, LoopbackSite
 from tests.scrape.picture_site import crawl_file, fill
 
@@ -80,17 +81,23 @@ def test_sources_lists_kinds_with_examples_and_a_configs_sources(
     assert main(["sources"]) == 0
     shown = capsys.readouterr().out
     assert "card-grid: " in shown
-    assert 'kind = "json-api"' in shown
-    assert "needs: kind, name, start, card" in shown
+    assert all(f"\n{name}" in f"\n{shown}" for name in KINDS)
+    assert "needs: a key in FLICKR_API_KEY" in shown
+    assert main(["sources", "card-grid"]) == 0
+    shown = capsys.readouterr().out
+    assert 'kind = "card-grid"' in shown
+    assert "keys:  kind, name, start, card; may have: label" in shown
+    assert main(["sources", "cards"]) == 2
+    assert "there is no kind cards; there are: " in capsys.readouterr().err
     config = crawl_file(tmp_path, "https://example.org")
     assert main(["sources", "--config", str(config)]) == 0
-    assert capsys.readouterr().out == "grid: card-grid, https://example.org/\n"
+    assert capsys.readouterr().out == "grid: card-grid, example.org\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "say what to collect: --config FILE, or --demo-site"),
+        (["run"], "say what to collect: a kind of source"),
         (["run", "--config", "missing.toml"], "cannot read config missing.toml"),
         (["run", "--config", "missing.toml", "--demo-site"], "brings its own config"),
         (["run", "--pictures", "logos.tar"], "add --demo-site"),

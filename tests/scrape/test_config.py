@@ -73,7 +73,9 @@ def test_a_card_grid_is_declared_in_fifteen_lines() -> None:
 
 
 def test_set_reaches_settings_and_each_source(path: Path) -> None:
-    config = read_crawl_config(path, ["crawl.gap_s=0.5", "source.logos.card=li", "crawl.limit=3"])
+    config = read_crawl_config(
+        path, (), ["crawl.gap_s=0.5", "source.logos.card=li", "crawl.limit=3"]
+    )
     assert (config.crawl.gap_s, config.crawl.limit) == (0.5, 3)
     spec = sources_of(config, ["logos"])[0].spec
     assert isinstance(spec, CardGridSpec)
@@ -81,7 +83,7 @@ def test_set_reaches_settings_and_each_source(path: Path) -> None:
 
 
 def test_limit_of_the_command_line_wins(path: Path) -> None:
-    config = read_crawl_config(path, ["crawl.limit=3"])
+    config = read_crawl_config(path, (), ["crawl.limit=3"])
     assert config.with_limit(None).crawl.limit == 3
     assert config.with_limit(9).crawl.limit == 9
 
@@ -118,7 +120,7 @@ def test_a_fault_of_the_file_is_named(path: Path, old: str, new: str, message: s
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('kind = "card-grid"', 'kind = "cards"', "logos is of kind 'cards'; known kinds: card-gr"),
+        ('kind = "card-grid"', 'kind = "cards"', "logos is of kind 'cards'; known kinds: "),
         ('kind = "card-grid"', "", "of kind None"),
         ('card = ".card"', 'cards = ".card"', "unknown key cards in source logos"),
         ('card = ".card"', "", "source logos lacks the key card"),

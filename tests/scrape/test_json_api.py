@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from scrape.client import PoliteClient
+from scrape.json_answer import look_up
 from scrape.sources import SourceError
-from scrape.sources.json_api import FieldMap, JsonApi, JsonApiSpec, look_up
+from scrape.sources.json_api import FieldMap, JsonApi, JsonApiSpec
 from scrape.sources.source import ScrapedItem
 from tests.scrape.loopback import Answer, LoopbackSite
 

@@ -17,7 +17,8 @@ def pace(clock: StepClock) -> Pace:
 
 
 def start(pace: Pace, clock: StepClock, host: str = "a.example", gap_s: float = 0.0) -> float:
-    with pace.turn(host, gap_s):
+    pace.slow_to(host, gap_s)
+    with pace.turn(host):
         return clock.now()
 
 
@@ -55,10 +56,10 @@ def test_more_rest_than_we_are_ready_to_wait_is_a_refusal_for_now(
 
 
 def test_a_host_that_keeps_failing_is_given_up(pace: Pace, clock: StepClock) -> None:
-    for _ in range(11):
+    for _ in range(7):
         pace.failed("a.example")
     pace.answered("a.example")
-    for _ in range(11):
+    for _ in range(7):
         pace.failed("a.example")
     start(pace, clock)
     pace.failed("a.example")
@@ -71,7 +72,7 @@ def test_at_most_so_many_connections_are_open_at_once(pace: Pace) -> None:
     lock, open_now, most = threading.Lock(), [0], [0]
 
     def hold(_: int) -> None:
-        with pace.turn("a.example", 0.0):
+        with pace.turn("a.example"):
             with lock:
                 open_now[0] += 1
                 most[0] = max(most[0], open_now[0])
@@ -88,7 +89,7 @@ def test_stopping_wakes_whoever_waits_and_lets_nobody_in() -> None:
     pace = Pace(SystemClock(), connections=1, longest_wait_s=1000.0)
     pace.rest("a.example", 900.0)
     with ThreadPoolExecutor(1) as pool:
-        waiter = pool.submit(lambda: pace.turn("a.example", 0.0).__enter__())
+        waiter = pool.submit(lambda: pace.turn("a.example").__enter__())
         pace.stop()
         with pytest.raises(FetchError) as failure:
             waiter.result(timeout=10)

@@ -1,0 +1,150 @@
+"""Between the ledger and the schedule: what is open goes in, host by host, and only once.
+
+The ledger may hold millions of open addresses; the schedule a few thousand, of a few hundred hosts.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dataset.catalog import Catalog
+from dataset.records import AddressRecord
+from scrape.candidates import item_of
+from scrape.report import SourceReport
+from scrape.schedule import Schedule, Task
+from scrape.sources import Source
+
+# Hosts with queues in memory, and tasks in all queues together.
+_HOSTS = 256
+_QUEUED = 4096
+# Tasks that may wait for another try at once; beyond it they are left to the next run.
+_DELAYED = 10_000
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
+# A host whose circuit is open is tried again after this time if the run still goes on.
+_PARKED_S = 60.0
+
+
+class Supply:
+    """Fills `schedule` with what `sources` have open, at most `limit` addresses of each;
+    `time` tells the present as the ledger writes it."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        schedule: Schedule,
+        sources: Mapping[str, Source[Any]],
+        shares: Mapping[str, SourceReport],
+        *,
+        limit: int | None,
+        tries: int,
+        time: Callable[[], str],
+    ) -> None:
+        self._ledger, self._schedule = catalog.ledger, schedule
+        self._sources, self._names, self._shares = sources, list(sources), shares
+        self._limit, self._most_tries = limit, tries
+        self._time = time
+        self.resting = self._ledger.resting_hosts(time())
+        self._busy: set[int] = set()  # queued, in flight, or waiting for another try
+        self._tries: dict[int, int] = {}  # of those that failed in this run
+        self._spent: set[int] = set()  # had all their tries in this run
+        self._cursor = ""
+        self._found_any = False
+        self._may_have_more = True
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether nothing is open that this run could ask for, nor on its way."""
+        return not (self._busy or self._may_have_more)
+
+    def opened(self, host: str) -> None:
+        """An address of `host` was noted as open."""
+        self._schedule.refresh(host)
+        self._may_have_more = True
+
+    def fill(self) -> None:
+        """Top up the queues, and bring in further hosts while there is room."""
+        hosts = self._schedule.hosts
+        batch = max(8, min(128, _QUEUED // max(len(hosts), 1)))
+        for host, after in self._schedule.low(batch // 2):
+            self._schedule.add(host, self._tasks(host, after, batch))
+        if self._schedule.unpark():
+            self._may_have_more = True
+        while self._may_have_more and len(hosts) < _HOSTS:
+            found = self._ledger.next_host(self._cursor, {*hosts, *self.resting})
+            if found is None:  # once round; again, if this round found anything
+                self._may_have_more = self._found_any
+                self._cursor, self._found_any = "", False
+                continue
+            self._cursor = found
+            tasks = self._tasks(found, 0, batch)
+            if tasks:
+                self._found_any = True
+                hosts.add(found)
+                self._schedule.add(found, tasks)
+
+    def finished(self, task: Task) -> None:
+        """The last word on a task in this run was spoken."""
+        self._busy.discard(task.record.id)
+        self._tries.pop(task.record.id, None)
+
+    def put_off(self, task: Task) -> None:
+        """Nothing was asked: leave the task to another run."""
+        self.finished(task)
+        self._spent.add(task.record.id)
+
+    def tries_again(self, task: Task, wait_s: float) -> bool:
+        """Queue a failed task once more if it has tries left in this run."""
+        number = self._tries.get(task.record.id, 0) + 1
+        if number >= self._most_tries or len(self._tries) >= _DELAYED:
+            return False
+        self._tries[task.record.id] = number
+        # A host that named a time rests as a whole; without one, each address waits longer.
+        pause_s = 0.0 if wait_s else min(_FIRST_PAUSE_S * 2 ** (number - 1), _LONGEST_PAUSE_S)
+        self._schedule.again(task.record.host, task, pause_s)
+        return True
+
+    def is_under_way(self, record: AddressRecord) -> bool:
+        return record.id in self._busy
+
+    def park(self, host: str, reason: str) -> list[Task]:
+        """Leave a host that does not answer alone for a while; returns what was queued of it."""
+        dropped = self._schedule.park(host, _PARKED_S, reason)
+        for task in dropped:
+            self.finished(task)
+        return dropped
+
+    def rest(self, host: str, awake_at: str, reason: str) -> list[Task]:
+        """Leave a host that asked for it alone, for this run and all until `awake_at`."""
+        self._ledger.rest_host(host, awake_at, reason)
+        self.resting[host] = (awake_at, reason)
+        return self.park(host, reason)
+
+    def _tasks(self, host: str, after: int, count: int) -> list[Task]:
+        """The next open addresses of `host` that are not under way."""
+        while True:
+            records = self._ledger.open_addresses(
+                host, self._names, self._time(), after=after, limit=count
+            )
+            if not records:
+                return []
+            after = records[-1].id
+            fresh = [r for r in records if r.id not in self._busy and r.id not in self._spent]
+            tasks = [task for task in self._with_items(fresh) if self._is_within_limit(task)]
+            if tasks:
+                self._busy.update(task.record.id for task in tasks)
+                return tasks
+
+    def _with_items(self, records: list[AddressRecord]) -> list[Task]:
+        named = self._ledger.candidates([record.id for record in records])
+        tasks = []
+        for record in records:
+            items = [item_of(record.url, candidate) for candidate in named[record.id]]
+            tasks.append(Task(record, tuple(i for i in items if i.source in self._sources)))
+        return tasks
+
+    def _is_within_limit(self, task: Task) -> bool:
+        share = self._shares[task.items[0].source]
+        if self._limit is not None and share.asked >= self._limit:
+            return False
+        share.asked += 1
+        return True
