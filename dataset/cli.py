@@ -26,6 +26,7 @@ from dataset.pack import PackConfig, pack
 from dataset.packed import PackedDataset
 from dataset.pixels import PixelLimits
 from dataset.records import STATUSES
+from dataset.rehash import rehash
 from dataset.workspace import Workspace
 
 
@@ -64,6 +65,14 @@ def command_line() -> CommandLine:
         "--radius", type=int, default=DEFAULT_RADIUS, help=f"bits of 64 ({DEFAULT_RADIUS})"
     )
     verb.add_argument("--json", action="store_true", help="print the groups as JSON")
+    add_data_option(verb)
+
+    verb = command.verb(
+        "rehash",
+        _rehash,
+        "measure pictures anew that an older version hashed",
+        "python -m dataset rehash --data data",
+    )
     add_data_option(verb)
 
     verb = command.verb(
@@ -201,6 +210,13 @@ def _duplicates(options: argparse.Namespace) -> None:
             print(f"keep #{group.keeper} ({group.reason}), would go: {others}")
         if len(groups) > 20:
             print(f"and {len(groups) - 20} groups more (--json prints all)")
+
+
+def _rehash(options: argparse.Namespace) -> None:
+    workspace = Workspace(options.data)
+    with Catalog(workspace.require_catalog()) as catalog:
+        measured, failed = rehash(catalog, ImageStore(workspace.images))
+    print(f"{measured} pictures measured anew" + (f", {failed} not decodable" if failed else ""))
 
 
 def _pack(options: argparse.Namespace) -> None:

@@ -67,6 +67,11 @@ class DecoderPool:
     ) -> None:
         self.close()
 
+    def prepare(self) -> None:
+        """Start a worker ahead of the first picture: to load the decoders takes a second."""
+        with contextlib.suppress(WorldError):  # measure will say so
+            self._return(self._taken(), healthy=True)
+
     def measure(self, content: bytes, *, label: str = "") -> NewImage:
         """What `dataset.ingest.measure` takes from a picture; blocks until a worker has done it.
 

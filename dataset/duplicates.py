@@ -1,6 +1,7 @@
 """Where it is decided that two pictures are the same: pairs, verdict, groups, keeper."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from dataset.catalog import Catalog
 from dataset.phash import DHASH, PHASH, THUMB
 from dataset.quality import BLANK_CONTRAST
 from dataset.records import Edge, ImageRecord, Origin
+
+log = logging.getLogger(__name__)
 
 # The largest radius offered (bits of a 64-bit pHash); pairs up to it are stored.
 LARGEST_RADIUS = 12
@@ -91,6 +94,13 @@ def find_edges(catalog: Catalog) -> list[Edge]:
 
 def refresh_edges(catalog: Catalog) -> int:
     """Bring the stored pairs up to date when pictures have come; returns how many there are."""
+    old = catalog.images.without_hash(PHASH)
+    if old:
+        log.warning(
+            "%d pictures were hashed by an older version and are left out; "
+            "run: python -m dataset rehash",
+            len(old),
+        )
     digest = hashlib.sha256()
     for algorithm in (PHASH, DHASH, THUMB):
         digest.update(algorithm.encode())

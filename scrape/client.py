@@ -103,6 +103,7 @@ class PoliteClient:
         self.admit(address)
         if self._heeds_robots(address, "page"):
             self._robots.check(address)
+            self.pace.slow_to(host_of(address), self._robots.delay_s(address))
 
     def limit(self, host: str, limit: HostLimit) -> None:
         """Hold `host` (with its port, if any) to its own rules, too."""

@@ -157,6 +157,8 @@ class _Crawl:
                 self._client.limit(host, limit)
             for api in source.apis():
                 self._client.use_api(canonical_address(api))
+        # The first picture need not wait until the decoders are loaded.
+        workers.append(threading.Thread(target=self._decoders.prepare, daemon=True))
         try:
             with self._progress:
                 for worker in workers:
@@ -196,9 +198,11 @@ class _Crawl:
             self._receive(0.0)
             if not self._pending:
                 if self._supply.is_exhausted and not self._readers.are_reading:
+                    self._counted_at = 0.0
+                    self._show()
                     return
                 self._receive(0.2)
-            if self._pending:
+            if 0 < len(self._pending) < _AT_ONCE // 4:
                 # A transaction costs as much as ten pictures: let some more come in.
                 time.sleep(_GATHER_S)
                 self._receive(0.0)

@@ -74,7 +74,10 @@ class Downloader:
             response = self._response(source, item, task)
         except DisallowedError as error:
             state: AddressState = "retry" if error.reason in _PASSING_REFUSALS else "refused"
-            return Download(item=item, state=state, reason=error.reason, message=str(error))
+            asked = int(error.reason == "opt-out")  # all else was settled without asking
+            return Download(
+                item=item, state=state, reason=error.reason, message=str(error), tries=asked
+            )
         except PictureError as error:
             return Download(item=item, state="rejected", reason=error.reason, message=str(error))
         except SourceError as error:

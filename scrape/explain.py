@@ -66,7 +66,7 @@ def _outcome(record: AddressRecord) -> str:
     if record.state == "fetched":
         return f"fetched: {asked}"
     due = f"; next try from {record.next_try_at}" if record.next_try_at else ""
-    told = f" ({record.message})" if record.message else ""
+    told = f" ({record.message})" if record.message and record.state != "refused" else ""
     word = "to be tried again" if record.state == "retry" else record.state
     return f"{word}, {record.reason}: {sentence(record.reason)}{told}; {asked}{due}"
 

@@ -5,6 +5,7 @@ are short: whoever owns the ledger fills them up as they run low, so memory stay
 """
 
 import heapq
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from scrape.sources import ScrapedItem
 
 # Waits are cut into pieces of this length, for what may change without a word, in seconds.
 _LONGEST_NAP_S = 0.5
+# How soon a host is looked at again whose connections are all used by lists or pages of sources.
+_BUSY_NAP_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,8 @@ class Schedule:
                 except FetchError as error:
                     return Blocked(host, error)
                 if delay > 0:
-                    self._offer(host, queue, min(delay, _LONGEST_NAP_S))
+                    nap_s = _BUSY_NAP_S if math.isinf(delay) else min(delay, _LONGEST_NAP_S)
+                    self._offer(host, queue, nap_s)
                     continue
             queue.tasks.popleft()
             queue.in_flight += 1

@@ -1,12 +1,16 @@
 """The README is true: its commands parse, its targets exist, its tree is the tree."""
 
+import dataclasses
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from scrape.config import CrawlSettings, crawl_config
+from scrape.sources import KINDS, sources_of
 from tests.test_cli_help import STAGES
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +57,21 @@ def test_every_command_of_the_readme_is_true(command: str) -> None:
         assert STAGES[words[2]].parser.parse_args(words[3:]).verb == words[3]
     else:
         assert words[0] in {"git", "cd"}, f"the README has a command that no test knows: {command}"
+
+
+@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
+def test_every_crawl_file_of_the_readme_declares_usable_sources(block: str) -> None:
+    config = crawl_config(tomllib.loads(block), origin="the README")
+    assert [source.spec.name for source in sources_of(config)] == list(config.source)
+
+
+def test_the_readme_names_every_kind_of_source() -> None:
+    assert {name for name in KINDS if f"`{name}`" not in README} == set()
+
+
+def test_the_readme_names_every_key_of_the_crawl() -> None:
+    keys = {field.name for field in dataclasses.fields(CrawlSettings)}
+    assert {key for key in keys if f"`{key}`" not in README} == set()
 
 
 def test_the_readme_names_every_target() -> None:

@@ -248,6 +248,15 @@ class Images:
         ids = np.array([row[0] for row in rows], dtype=np.int64)
         return ids, np.array([int(row[1], 16) for row in rows], dtype=np.uint64)
 
+    def without_hash(self, algorithm: str) -> dict[int, str]:
+        """The SHA-256 of every picture that lacks a hash of this algorithm and version, by id."""
+        rows = self._db.execute(
+            "SELECT id, sha256 FROM image WHERE NOT EXISTS "
+            "(SELECT 1 FROM image_hash WHERE algorithm = ? AND image_id = image.id) ORDER BY id",
+            (algorithm,),
+        )
+        return {row["id"]: row["sha256"] for row in rows}
+
     def hash_texts(self, algorithm: str) -> dict[int, str]:
         """All hashes of one algorithm as hexadecimal text, by id."""
         rows = self._db.execute(

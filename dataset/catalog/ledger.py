@@ -93,7 +93,8 @@ class Ledger:
         host: str | None = after
         while host is not None:
             row = self._db.execute(
-                f"SELECT host FROM address WHERE {_IS_OPEN} AND host > ? ORDER BY host LIMIT 1",
+                f"SELECT host FROM address INDEXED BY address_due WHERE {_IS_OPEN} AND host > ? "
+                "ORDER BY host LIMIT 1",
                 (host,),
             ).fetchone()
             host = None if row is None else str(row["host"])
@@ -107,7 +108,8 @@ class Ledger:
         """Up to `limit` addresses of `host` that `sources` named and that are new or whose time to
         be tried again has come by `at`, with an id over `after`, in order of id."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM address WHERE {_IS_OPEN} AND host = ? AND id > ? "
+            f"SELECT {_COLUMNS} FROM address INDEXED BY address_due "
+            f"WHERE {_IS_OPEN} AND host = ? AND id > ? "
             "AND next_try_at <= ? AND EXISTS (SELECT 1 FROM candidate WHERE address_id = address.id"
             f" AND source IN ({', '.join('?' * len(sources))})) ORDER BY id LIMIT ?",
             (host, after, at, *sources, limit),

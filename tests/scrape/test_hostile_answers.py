@@ -158,20 +158,20 @@ def test_the_report_counts_every_case_once(crawled: Crawled) -> None:
 
 def test_names_of_cases_are_their_own_and_many() -> None:
     assert max(Counter(case.name for case in CASES).values()) == 1
-    assert len(CASES) >= 120
+    assert len(CASES) >= 150
 
 
 @pytest.mark.parametrize("reason", sorted({case.reason for case in CASES} - {"ok"}))
 def test_every_reason_has_a_sentence(reason: str) -> None:
     assert reason in REASONS or reason.startswith("http-")
-    assert len(sentence(reason).split()) >= 4
+    assert len(sentence(reason).split()) >= 3
 
 
 def test_nothing_private_was_connected_to(crawled: Crawled) -> None:
     known = {f"127.0.0.{number}" for number in HOSTS}
     assert crawled.world.dialled <= {*known, PUBLIC}
     assert PUBLIC in crawled.world.dialled  # the first look-up of the host that was rebound
-    assert [path for path in crawled.sites[11].paths()] == []
+    assert crawled.sites[11].paths() == []
 
 
 def test_a_closed_part_of_the_site_was_never_asked_for(crawled: Crawled) -> None:

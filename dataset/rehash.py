@@ -1,0 +1,38 @@
+"""Pictures that an older version hashed are measured anew, from their stored bytes."""
+
+import logging
+
+from dataset.catalog import Catalog
+from dataset.decoding import DecoderPool
+from dataset.errors import PictureError
+from dataset.image_store import ImageStore
+from dataset.phash import PHASH
+from dataset.pixels import PixelLimits
+from dataset.progress import Progress
+
+log = logging.getLogger(__name__)
+
+# What was good enough to come in stays, whatever the limits are now.
+_NO_LIMITS = PixelLimits(min_side=1, max_aspect=1e9)
+
+
+def rehash(catalog: Catalog, store: ImageStore) -> tuple[int, int]:
+    """Give every picture the present hashes and scores; returns (measured, no longer decodable).
+
+    Goes on where it was when interrupted. Raises DataError when stored bytes are missing.
+    """
+    old = catalog.images.without_hash(PHASH)
+    failed = 0
+    with Progress("rehash", len(old), "pictures") as progress, DecoderPool(1, _NO_LIMITS) as pool:
+        for image_id, sha256 in old.items():
+            try:
+                image = pool.measure(store.get(sha256))
+            except PictureError as error:
+                failed += 1
+                log.warning("picture #%d cannot be decoded any more: %s", image_id, error)
+                continue
+            with catalog.transaction():
+                catalog.images.set_quality(image_id, image.quality)
+                catalog.images.set_hashes(image_id, image.hashes)
+            progress.advance()
+    return len(old) - failed, failed
