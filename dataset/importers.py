@@ -90,7 +90,7 @@ def folder_items(path: Path) -> Iterator[FolderItem]:
 
     A compressed tar is read from its beginning to its end, twice: for its CSV and its pictures.
     """
-    if _is_compressed(path):
+    if is_compressed(path):
         yield from _streamed(path, *_index(path))
         return
     with _opened(path) as (names, read):
@@ -99,18 +99,19 @@ def folder_items(path: Path) -> Iterator[FolderItem]:
             if name.name in CAPTION_FILES:
                 facts |= _rows(name, read(name))
         for name in names:
-            if _is_picture(name):
+            if is_picture(name):
                 yield FolderItem(name, read(name), facts.get(name, {}))
 
 
 def count_pictures(path: Path) -> int:
-    if _is_compressed(path):
-        return sum(_is_picture(name) for name in _index(path)[0])
+    if is_compressed(path):
+        return sum(is_picture(name) for name in _index(path)[0])
     with _opened(path) as (names, _read):
-        return sum(_is_picture(name) for name in names)
+        return sum(is_picture(name) for name in names)
 
 
-def _is_picture(name: PurePosixPath) -> bool:
+def is_picture(name: PurePosixPath) -> bool:
+    """Whether a file's name says that it is a picture."""
     return name.suffix.lower() in _PICTURE_SUFFIXES
 
 
@@ -212,7 +213,7 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
     return member.isfile() and member.size <= _MAX_MEMBER_BYTES
 
 
-def _is_compressed(path: Path) -> bool:
+def is_compressed(path: Path) -> bool:
     """Whether a file is packed by gzip, bzip2 or xz: going back in it means to unpack it again."""
     if not path.is_file():
         return False
@@ -239,7 +240,7 @@ def _streamed(path: Path, members: dict[PurePosixPath, int], facts: _Facts) -> I
     with _readable_tar(path), tarfile.open(path, "r|*") as tar:
         for place, member in enumerate(tar):
             name = PurePosixPath(member.name)
-            if members.get(name) == place and _is_picture(name):
+            if members.get(name) == place and is_picture(name):
                 yield FolderItem(name, _read_member(tar, member), facts.get(name, {}))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataset.catalog import Catalog
 from dataset.errors import PictureError
 from dataset.image_store import ImageStore
-from dataset.phash import reduced, reduced_hashes
+from dataset.phash import REDUCED_SIDE, reduced, reduced_hashes
 from dataset.pixels import PixelLimits, rasterise
 from dataset.quality import reduced_scores
 from dataset.records import Caption, NewImage, Origin
@@ -31,15 +31,19 @@ class RejectedImage:
 
 
 def measure(content: bytes, *, label: str = "", limits: PixelLimits | None = None) -> NewImage:
-    """Decode `content` once and take everything from it; raises PictureError with a reason."""
-    raster = rasterise(content, limits=limits)
+    """Decode `content` once and take everything from it; raises PictureError with a reason.
+
+    Large JPEGs are decoded smaller, as far as hashes and scores need them: equal pixels are told
+    among JPEGs, and among all other formats, but not between the two.
+    """
+    raster = rasterise(content, limits=limits, least_side=REDUCED_SIDE)
     small = reduced(raster.image)
     return NewImage(
         sha256=hashlib.sha256(content).hexdigest(),
         pixel_sha256=raster.pixel_sha256,
         format=raster.format,
-        width=raster.image.width,
-        height=raster.image.height,
+        width=raster.width,
+        height=raster.height,
         byte_count=len(content),
         has_alpha=raster.has_alpha,
         label=label,

@@ -10,8 +10,8 @@ PHASH = "phash-64/2"
 DHASH = "dhash-64/2"
 THUMB = "thumb-8x8-rgb/2"
 
-# A picture is averaged to at most this side in both directions before it is hashed: one reduction
-# serves all hashes and scores. It is divided by 8, and by the cells of every collage.
+# A side of twice this or more is averaged to this before a picture is hashed: one reduction serves
+# all hashes and scores. It is divided by 8, and by the cells of every collage.
 REDUCED_SIDE = 144
 
 
@@ -20,17 +20,20 @@ def perceptual_hashes(rgb: Pixels) -> dict[str, str]:
 
     phash-64: sign of the low 8x8 DCT coefficients of a 32x32 grey picture against their median
     (Zauner 2010); dhash-64: sign of horizontal differences of 9x8 grey pixels; both as the
-    imagehash library defines them, of the picture averaged to at most 144x144 pixels (no smaller
-    picture is changed by that, and of larger ones few bits). thumb-8x8-rgb: 192 bytes of the
-    picture averaged to 8x8.
+    imagehash library defines them, of a picture whose sides of 288 pixels or more are averaged to
+    144 (which changes few bits). thumb-8x8-rgb: 192 bytes of the picture averaged to 8x8.
     """
     return reduced_hashes(reduced(Image.fromarray(rgb)))
 
 
 def reduced(image: Image.Image) -> Image.Image:
-    """An RGB image averaged to at most 144 pixels in each direction."""
-    size = (min(image.width, REDUCED_SIDE), min(image.height, REDUCED_SIDE))
-    return image if size == image.size else image.resize(size, Image.Resampling.BOX)
+    """An RGB image with its large sides averaged to 144 pixels."""
+    width, height = (
+        REDUCED_SIDE if side >= 2 * REDUCED_SIDE else side for side in (image.width, image.height)
+    )
+    if (width, height) == image.size:
+        return image
+    return image.resize((width, height), Image.Resampling.BOX)
 
 
 def reduced_hashes(image: Image.Image) -> dict[str, str]:

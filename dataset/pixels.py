@@ -16,6 +16,7 @@ from dataset.errors import PictureError
 from dataset.profiles import to_srgb
 
 Pixels = NDArray[np.uint8]
+Size = tuple[int, int]  # width, height
 Background = Literal["auto", "white", "black"]
 
 # Pillow warns of odd metadata, and of sizes that are checked here anyway. Said once and for the
@@ -80,13 +81,16 @@ class Picture:
 @dataclass(frozen=True)
 class Raster:
     """A decoded picture as Pillow holds it: `image` is RGB, upright, composited; `data` are its
-    bytes, three a pixel, row by row."""
+    bytes, three a pixel, row by row. `width` and `height` are the picture's own, which those of
+    `image` are unless it was decoded smaller."""
 
     image: Image.Image
     data: bytes
     format: str
     has_alpha: bool
     pixel_sha256: str
+    width: int
+    height: int
 
 
 def decode(
@@ -108,21 +112,31 @@ def decode(
 
 
 def rasterise(
-    content: bytes, *, background: Background = "auto", limits: PixelLimits | None = None
+    content: bytes,
+    *,
+    background: Background = "auto",
+    limits: PixelLimits | None = None,
+    least_side: int | None = None,
 ) -> Raster:
-    """What `decode` does, for who goes on with Pillow; same arguments, same errors."""
+    """What `decode` does, for who goes on with Pillow; same arguments, same errors.
+
+    With `least_side` a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls
+    below that; all of the file is still read, and its `pixel_sha256` is of these pixels.
+    """
     limits = limits or PixelLimits()
     if not content:
         raise PictureError("empty", "the file has no bytes")
     if len(content) > limits.max_bytes:
         raise PictureError("too-many-bytes", f"{len(content)} bytes, over {limits.max_bytes}")
-    kind, image = _loaded(content, limits)
-    image = to_srgb(_upright(image))
+    kind, image, size = _loaded(content, limits, least_side)
+    image, is_turned = _upright(image)
+    image = to_srgb(image)
+    size = (size[1], size[0]) if is_turned else size
     rgba = _to_rgba(image)
     if rgba is None:
-        return _opaque(_to_rgb(image), kind)
+        return _opaque(_to_rgb(image), kind, size)
     del image  # of a large picture one copy less at a time
-    return _flattened(rgba, kind, background)
+    return _flattened(rgba, kind, background, size)
 
 
 def composite(rgba: Pixels, background: Background = "auto") -> Pixels:
@@ -151,18 +165,23 @@ def _background(rgba: Pixels, bands: list[slice]) -> Background:
     return "black" if visible > 0 and luma / visible > _TOO_BRIGHT_FOR_WHITE else "white"
 
 
-def _loaded(content: bytes, limits: PixelLimits) -> tuple[str, Image.Image]:
-    """The format and the decoded first frame of anything that may be a picture."""
+def _loaded(
+    content: bytes, limits: PixelLimits, least_side: int | None
+) -> tuple[str, Image.Image, Size]:
+    """Format, decoded first frame and size of anything that may be a picture."""
     if content.startswith(icons.SIGNATURE):
-        return "ICO", _load_icon(icons.best_entry(content), limits)
+        icon = _load_icon(icons.best_entry(content), limits)
+        return "ICO", icon, icon.size
     if drawings.is_drawing(content):
         png = drawings.render(content, lambda part: _check_part(part, limits), limits.max_aspect)
-        return "SVG", _load(_open(png), png, limits)
+        drawn = _load(_open(png), png, limits)
+        return "SVG", drawn, drawn.size
     size = containers.webp_size(content)
     if size is not None:  # Pillow makes a canvas of it as soon as it opens the file
         _check_size(size, limits)
     image = _open(content)
-    return image.format or "", _load(image, content, limits)
+    size = image.size
+    return image.format or "", _load(image, content, limits, least_side), size
 
 
 def _load_icon(entry: icons.IconEntry, limits: PixelLimits) -> Image.Image:
@@ -230,11 +249,15 @@ def _check_frames(image: Image.Image, content: bytes, limits: PixelLimits) -> No
         raise PictureError("too-many-frames", f"an animation of over {limits.max_frames} frames")
 
 
-def _load(image: Image.Image, content: bytes, limits: PixelLimits) -> Image.Image:
+def _load(
+    image: Image.Image, content: bytes, limits: PixelLimits, least_side: int | None = None
+) -> Image.Image:
     """Decode an opened picture that keeps the limits."""
     _check_size(image.size, limits)
     _check_frames(image, content, limits)
     try:
+        if least_side is not None and image.format == "JPEG":
+            image.draft(None, (least_side, least_side))
         image.load()
     except Image.DecompressionBombError as error:
         raise PictureError("too-many-pixels", str(error)) from error
@@ -245,12 +268,14 @@ def _load(image: Image.Image, content: bytes, limits: PixelLimits) -> Image.Imag
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
+    """The picture as it is to be seen, and whether its sides changed places."""
     try:
-        method = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        method = _UPRIGHT.get(orientation)
     except Exception:  # broken EXIF of any kind says nothing about the pixels
-        return image
-    return image if method is None else image.transpose(method)
+        return image, False
+    return (image, False) if method is None else (image.transpose(method), orientation >= 5)
 
 
 def _to_rgba(image: Image.Image) -> Image.Image | None:
@@ -281,26 +306,26 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _opaque(rgb: Image.Image, kind: str) -> Raster:
+def _opaque(rgb: Image.Image, kind: str, size: Size) -> Raster:
     data = rgb.tobytes()
-    return Raster(rgb, data, kind, False, _pixel_hash(rgb, data))
+    return Raster(rgb, data, kind, False, _pixel_hash(size, 3, data), *size)
 
 
-def _flattened(rgba: Image.Image, kind: str, background: Background) -> Raster:
+def _flattened(rgba: Image.Image, kind: str, background: Background, size: Size) -> Raster:
     """An RGBA picture on its background; the hash is of what was there before, if seen through."""
     if rgba.getchannel("A").getextrema()[0] == 255:
-        return _opaque(rgba.convert("RGB"), kind)
+        return _opaque(rgba.convert("RGB"), kind, size)
     shape = (rgba.height, rgba.width, 4)
     data = rgba.tobytes()
-    digest = _pixel_hash(rgba, data)
+    digest = _pixel_hash(size, 4, data)
     rgba.close()  # a large picture is not held in every form at once
     flat = composite(np.frombuffer(data, np.uint8).reshape(shape), background)
     del data
-    return Raster(Image.fromarray(flat), flat.tobytes(), kind, True, digest)
+    return Raster(Image.fromarray(flat), flat.tobytes(), kind, True, digest, *size)
 
 
-def _pixel_hash(image: Image.Image, data: bytes) -> str:
+def _pixel_hash(size: Size, channels: int, data: bytes) -> str:
     """SHA-256 of the shape (H, W, channels) and the pixels."""
-    digest = hashlib.sha256(repr((image.height, image.width, len(image.mode))).encode())
+    digest = hashlib.sha256(repr((size[1], size[0], channels)).encode())
     digest.update(data)
     return digest.hexdigest()

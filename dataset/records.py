@@ -45,7 +45,8 @@ class Origin:
 class NewImage:
     """A decoded, stored picture on its way into the catalogue.
 
-    sha256 is of the stored bytes, pixel_sha256 of the upright RGB pixels and their shape; `hashes`
+    sha256 is of the stored bytes, pixel_sha256 of the upright pixels and their shape (of a large
+    JPEG: of the pixels that hashing needs); `hashes`
     maps algorithm/version to hexadecimal text, `quality` a measure's name to its score.
     """
 

@@ -49,6 +49,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "host-asleep": ("its host asked to be left alone for longer than a run waits", ""),
     "stopped": ("the run was stopped before it was answered", "scrape resume"),
     "bad-html": ("the page is not understood by any parser", ""),
+    "browser": ("the browser failed, or ended by itself", "scrape resume"),
     "lost": ("its bytes were lost from the store", "scrape run"),
     "recheck": ("it is asked whether it changed", ""),
 }

@@ -2,7 +2,8 @@
 
 DIR/answers.jsonl has one line per answer, in the order in which they came:
 {"url", "method", "status", "headers", and the body as "text", "json", or "file" (a path in DIR)},
-or {"url", "method", "error", "message"} where there was none. Lines can be written by hand.
+or {"url", "method", "error", "message", "is_final"} where there was none. Lines can be written by
+hand.
 """
 
 import hashlib
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from dataset.errors import ConfigError, DataError
+from dataset.errors import ConfigError, DataError, DisallowedError
 from dataset.image_store import ImageStore
 from scrape.addresses import canonical_address
-from scrape.response import FetchError, Request, Response, hide
+from scrape.response import FetchError, Request, Response, hide, hide_bytes
 from scrape.transport import HeadCheck, Transport
 
 ANSWERS = "answers.jsonl"
@@ -47,7 +48,8 @@ class RecordingTransport:
             answer = self._inner.ask(request, seeing)
         except FetchError as error:
             message = hide(str(error), request.secrets)
-            self._write({**line, "error": error.reason, "message": message})
+            final = {"is_final": True} if error.is_final else {}
+            self._write({**line, "error": error.reason, "message": message, **final})
             raise
         except BaseException:  # refused at its head: the body was never read
             if seen:
@@ -65,7 +67,7 @@ class RecordingTransport:
                 return {"text": hide(answer.body.decode(), request.secrets)}
             except UnicodeDecodeError:
                 pass
-        name = self._bodies.put(answer.body)
+        name = self._bodies.put(hide_bytes(answer.body, request.secrets))
         return {"file": f"{_BODIES}/{name[:2]}/{name}"}
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -105,11 +107,14 @@ class ReplayTransport:
         if lines is None:
             if request.accept == "robots":
                 return Response(status=404, headers={}, body=b"", final_url=request.shown)
-            raise FetchError("not-recorded", f"{request.shown} is not in {self._folder}")
+            raise FetchError(
+                "not-recorded", f"{request.shown} is not in {self._folder}", is_final=True
+            )
         with self._lock:
             line = lines.pop(0) if len(lines) > 1 else lines[0]
         if "error" in line:
-            raise FetchError(line["error"], line.get("message", f"{request.shown} failed"))
+            message = str(line.get("message", f"{request.shown} failed"))
+            raise FetchError(line["error"], message, is_final=bool(line.get("is_final")))
         headers = {str(k).lower(): str(v) for k, v in line.get("headers", {}).items()}
         status = int(line.get("status", 200))
         check(status, headers)
@@ -127,8 +132,11 @@ class ReplayTransport:
             raise DataError(f"{self._folder / ANSWERS} names {line['file']}, outside of its folder")
         try:
             return path.read_bytes()
-        except FileNotFoundError:
-            raise DataError(f"{path} of the recording is missing; record it again") from None
+        except OSError as error:
+            why = error.strerror
+            raise DataError(
+                f"{path} of the recording is missing ({why}); record it again"
+            ) from None
 
     def stop(self) -> None:
         """Nothing waits here."""
@@ -165,8 +173,12 @@ def _kept(headers: Mapping[str, str], request: Request) -> dict[str, str]:
 
 def _parsed(path: Path, number: int, text: bytes) -> dict[str, Any]:
     try:
-        line = json.loads(text)
+        line = dict(json.loads(text))
         canonical_address(line["url"])
-        return dict(line)
-    except (ValueError, TypeError, KeyError) as error:
+        int(line.get("status", 200))
+        dict(line.get("headers", {}))
+        if not isinstance(line.get("error", ""), str):
+            raise ValueError("its error is no text")
+        return line
+    except (ValueError, TypeError, KeyError, AttributeError, DisallowedError) as error:
         raise DataError(f"{path}, line {number}, is no recorded answer: {error}") from None

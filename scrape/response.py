@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import quote, quote_plus
 
 from dataset.errors import WorldError
 
@@ -76,8 +77,21 @@ class SourceError(WorldError):
 
 
 def hide(text: str, secrets: tuple[str, ...]) -> str:
-    """`text` with every secret replaced by three asterisks."""
+    """`text` with every secret, plain or percent-encoded, replaced by three asterisks."""
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
+        for spelled in _spellings(secret):
+            text = text.replace(spelled, "***")
     return text
+
+
+def hide_bytes(content: bytes, secrets: tuple[str, ...]) -> bytes:
+    """`content` with every secret replaced by three asterisks."""
+    for secret in secrets:
+        for spelled in _spellings(secret):
+            content = content.replace(spelled.encode(), b"***")
+    return content
+
+
+def _spellings(secret: str) -> tuple[str, ...]:
+    """How a secret may stand in an address, a form or an answer; none for an empty one."""
+    return (secret, quote(secret, safe=""), quote_plus(secret)) if secret else ()

@@ -63,20 +63,21 @@ class Supply:
 
     def fill(self) -> None:
         """Top up the queues, and bring in further hosts while there is room."""
+        if self._schedule.unpark():
+            self._may_have_more = True
         hosts = self._schedule.hosts
         batch = max(8, min(128, _QUEUED // max(len(hosts), 1)))
         for host, after in self._schedule.low(batch // 2):
             self._schedule.add(host, self._tasks(host, after, batch))
-        if self._schedule.unpark():
-            self._may_have_more = True
-        while self._may_have_more and len(hosts) < _HOSTS:
+        most = _HOSTS + len(self._schedule.parked)  # these hold nothing
+        while self._may_have_more and len(hosts) < most:
             found = self._ledger.next_host(self._cursor, {*hosts, *self.resting})
             if found is None:  # once round; again, if this round found anything
                 self._may_have_more = self._found_any
                 self._cursor, self._found_any = "", False
                 continue
             self._cursor = found
-            tasks = self._tasks(found, 0, batch)
+            tasks = self._tasks(found, 0, _QUEUED // _HOSTS)
             if tasks:
                 self._found_any = True
                 hosts.add(found)

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from dataset.catalog import Catalog
 from dataset.errors import ConfigError, DataError, DisallowedError, PipelineError
 from dataset.workspace import Workspace
+from scrape.addresses import canonical_address
 from scrape.client import PoliteClient
 from scrape.collect import Tape, collect
 from scrape.config import CrawlSettings, crawl_config, read_crawl_config
@@ -24,7 +26,7 @@ from tests.scrape.loopback import Answer, LoopbackSite, page, redirect
 from tests.scrape.picture_site import crawl_file, fill, plant
 from tests.scrape.test_guard import never, no_dial
 
-KEY = "s3cr3t-k3y"
+KEY = "s3cr3t/k3y+="
 
 
 @pytest.fixture
@@ -53,10 +55,11 @@ def write(folder: Path, *lines: Mapping[str, Any] | str) -> Path:
 def told(workspace: Workspace) -> Any:
     """All that a catalogue knows but for times and numbers of tries."""
     with Catalog(workspace.catalog) as catalog:
-        images = [
-            (r.sha256, r.label, catalog.images.origins(r.id), catalog.images.captions(r.id))
-            for r in catalog.images.all()
-        ]
+        images = []
+        for record in catalog.images.all():
+            origins = [replace(o, fetched_at="") for o in catalog.images.origins(record.id)]
+            texts = [(c.text, c.origin) for c in catalog.images.captions(record.id)]
+            images.append((record.sha256, record.label, origins, texts))
         return sorted(images, key=lambda entry: entry[0]), catalog.ledger.counts()
 
 
@@ -105,17 +108,17 @@ def test_a_secret_is_in_no_file_of_a_recording(site: LoopbackSite, folder: Path)
     site.routes["/bad"] = Answer(b"", 403)
     with recording(folder) as client:
         for path in ("api", "long"):
-            address = f"{site.url}/{path}?key={KEY}"
+            address = canonical_address(f"{site.url}/{path}?" + urlencode({"key": KEY}))
             answer = client.get(address, "json", headers={"X-Api-Key": KEY}, secrets=(KEY,))
-            assert KEY not in answer.final_url
+            assert "s3cr3t" not in answer.final_url
         with pytest.raises(FetchError) as failure:
             client.get(f"{site.url}/bad?key={KEY}", "json", secrets=(KEY,))
-    assert KEY not in str(failure.value)
-    assert any(KEY in request.path for request in site.requests)  # it was sent
+    assert "s3cr3t" not in str(failure.value)
+    assert any("s3cr3t" in request.path for request in site.requests)  # it was sent
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) >= 2
-    for path in files:
-        assert KEY.encode() not in path.read_bytes(), path.name
+    for file in files:
+        assert b"s3cr3t" not in file.read_bytes(), file.name
     with replaying(folder) as client:  # and another key finds the same answers
         answer = client.get(f"{site.url}/api?key=other", "json", secrets=("other",))
     assert b"you_sent" in answer.body
@@ -144,9 +147,10 @@ def test_lines_may_be_written_by_hand(folder: Path) -> None:
         assert json.loads(client.get("http://example.org/there", "json").body) == {"n": 1}
         reasons = {}
         for name in ("gone", "slow", "no", "unknown"):
-            with pytest.raises((FetchError, DisallowedError)) as failure:
+            try:
                 client.get(f"http://example.org/{name}", "picture", tries=1)
-            reasons[name] = failure.value.reason
+            except (FetchError, DisallowedError) as error:
+                reasons[name] = error.reason
     assert reasons == {
         "gone": "not-found", "slow": "timeout", "no": "opt-out", "unknown": "not-recorded"
     }  # fmt: skip
