@@ -15,16 +15,16 @@ LONGEST_NAME = 120  # of an author or a label
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
 _CUT = re.compile(r" ?[\[(]? ?(…|\.{3,}) ?[\])]?( ?(read|show|see) more)?\W*$", re.IGNORECASE)
 _NOT_TEXT = re.compile(r"^[\W_]*$")
-_TAG_NAME = re.compile(r"</?([A-Za-z][\w-]*)")
-
 # Elements that only change how letters look: no blank stands where one begins or ends.
-_LETTER_STYLES = frozenset(
-    "abbr b bdi bdo cite code del dfn em font i ins kbd mark q s small strong sub sup tt u".split()
+_LETTER_STYLE = re.compile(
+    r"</?(abbr|b|bdi|bdo|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|small|strong|sub|sup|tt|u)"
+    r"(?![\w:-])",
+    re.IGNORECASE,
 )
 _SEAM = "\ue000"  # a private character, for where two other elements meet
+_SEAMS = re.compile(rf"[{_SEAM}\s]+")
 _NO_BLANK = re.compile(
-    rf"[{_SEAM}\s]*{_SEAM}[{_SEAM}\s]*(?=[,.;:!?%)\]}}…’”»]|'\w{{1,2}}\b)"
-    rf"|(?<=[(\[{{“«])[{_SEAM}\s]*{_SEAM}[{_SEAM}\s]*"
+    rf"{_SEAM}(?=[,.;:!?%)\]}}…’”»]|'\w{{1,2}}\b)|(?<=[(\[{{“«]){_SEAM}",
 )
 
 # What cameras and their programs write where a description could stand, and their file names.
@@ -55,6 +55,7 @@ def clean_text(text: str, longest: int = LONGEST) -> str:
             text = BeautifulSoup(seamed, "html.parser").get_text()
         except ParserRejectedMarkup:
             text = _MARKUP.sub("", seamed)
+        text = _SEAMS.sub(lambda gap: _SEAM if _SEAM in gap[0] else " ", text)
         text = _NO_BLANK.sub("", text)
     text = unicodedata.normalize("NFC", html.unescape(text))
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") else c for c in text)
@@ -64,9 +65,7 @@ def clean_text(text: str, longest: int = LONGEST) -> str:
 
 
 def _with_seams(tag: re.Match[str]) -> str:
-    name = _TAG_NAME.match(tag[0])
-    is_style = name is not None and name[1].lower() in _LETTER_STYLES
-    return tag[0] if is_style else f"{_SEAM}{tag[0]}{_SEAM}"
+    return tag[0] if _LETTER_STYLE.match(tag[0]) else f"{_SEAM}{tag[0]}{_SEAM}"
 
 
 def is_cut(text: str) -> bool:

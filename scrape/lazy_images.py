@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from bs4 import BeautifulSoup, Tag
+from bs4.exceptions import ParserRejectedMarkup
 
 # Where the address may stand, best first; a `set` holds several sizes, `noscript` another <img>.
 PICTURE_ATTRIBUTES = (
@@ -18,6 +19,7 @@ PICTURE_ATTRIBUTES = (
     "noscript",
     "src",
 )
+_LONGEST_STYLE = 5000
 STYLE = "style"  # may be named, too: the background-image of a style attribute
 _PLACEHOLDER = re.compile(
     r"(^|[/_.-])(placeholder|spacer|blank|pixel|loading|loader|spinner|lazy|transparent|1x1)"
@@ -40,15 +42,22 @@ def picture_of_card(card: Tag, image: str, attributes: Sequence[str] = PICTURE_A
     found = card if card.name == "img" else card.select_one(image)
     found = found or card.select_one("picture > source")
     if found is None:
-        outside = card.find("noscript") if "noscript" in attributes else None
-        inside = _inside_noscript(outside) if isinstance(outside, Tag) else ""
-        return inside if inside and not is_placeholder(inside) else _style_within(card)
+        return _within(card, "noscript", attributes) or _background_within(card)
     for attribute in attributes:
-        address = picture_address(found, (attribute,))
-        address = address or (_style_within(card) if attribute == STYLE else "")
+        address = picture_address(found, (attribute,)) or _within(card, attribute, attributes)
         if address:
             return address
     return ""
+
+
+def _within(card: Tag, attribute: str, attributes: Sequence[str]) -> str:
+    """What stands in the card, though not at its image."""
+    if attribute not in attributes:
+        return ""
+    if attribute == STYLE:
+        return _background_within(card)
+    beside = card.find("noscript") if attribute == "noscript" else None
+    return _inside_noscript(beside) if isinstance(beside, Tag) else ""
 
 
 def picture_address(image: Tag, attributes: Sequence[str] = PICTURE_ATTRIBUTES) -> str:
@@ -108,13 +117,15 @@ _SIZED = re.compile(
 )
 _SCALED = re.compile(rf"(?<=[^/])-scaled{_RASTER}", re.I)
 _SHOPIFY = re.compile(
-    r"(?<=[^/])_(?:pico|icon|thumb|small|compact|medium|large|grande|\d+x\d*|x\d+|%7Bwidth%7Dx)"
+    r"(?<=[^/])_(?:pico|icon|thumb|small|compact|medium|large|grande|\d+x\d*|x\d+|%7Bwidth%7Dx(?:%7Bheight%7D)?)"
     rf"(?:_crop_[a-z]+)?(?:@\dx)?(?:\.progressive)?{_RASTER}",
     re.I,
 )
 # .../thumb/a/ab/Name.jpg/120px-Name.jpg; a drawing's or a book's thumbnail is all there is of it.
 _MEDIAWIKI = re.compile(r"(.*)/thumb(/.+\.(?:jpe?g|png|gif|webp|bmp))/\d+px-[^/]+$", re.I)
-_DRUPAL = re.compile(r"(.*/files)/styles/[^/]+/(?:public|private)(/.+?)(?:(?<=g)\.webp)?$", re.I)
+_DRUPAL = re.compile(
+    r"(.*/files)/styles/[^/]+/(?:public|private)(/.+?)(?:(?<=\.jpg|\.png|jpeg)\.webp)?$", re.I
+)
 
 
 def _original_path(host: str, path: str) -> str:
@@ -181,12 +192,16 @@ def _sets_of_sources(image: Tag, attribute: str) -> str:
 
 def _inside_noscript(element: Tag) -> str:
     """The address of the <img> in a <noscript>, whose markup may be there as text."""
-    inner = element.find("img") or BeautifulSoup(element.get_text(), "html.parser").find("img")
-    source = inner.get("src") if isinstance(inner, Tag) else None
-    return source.strip() if isinstance(source, str) else ""
+    inner = element.find("img")
+    if inner is None and "<img" in element.get_text():
+        try:
+            inner = BeautifulSoup(element.get_text(), "html.parser").find("img")
+        except ParserRejectedMarkup:
+            return ""
+    return picture_address(inner, ("srcset", "src")) if isinstance(inner, Tag) else ""
 
 
-def _style_within(card: Tag) -> str:
+def _background_within(card: Tag) -> str:
     """The first background picture of the card itself or of what is inside it."""
     for element in (card, *card.select("[style]")):
         found = _background(str(element.get("style") or ""))
@@ -196,7 +211,7 @@ def _style_within(card: Tag) -> str:
 
 
 def _background(style: str) -> str:
-    found = _BACKGROUND.search(style)
+    found = _BACKGROUND.search(style[:_LONGEST_STYLE])
     return next((part for part in found.groups() if part), "").strip() if found else ""
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gzip import BadGzipFile
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from dataset.errors import ConfigError, DataError
 from dataset.importers import is_compressed, is_picture
@@ -61,6 +62,10 @@ def is_inside(name: PurePosixPath) -> bool:
 class FolderFiles(LocalFiles):
     """A folder, read as it stands; links to files outside of it are not followed."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._real = path.resolve()
+
     def names(self) -> Iterator[PurePosixPath]:
         for folder, folders, files in os.walk(self.path):
             folders.sort()
@@ -92,8 +97,8 @@ class FolderFiles(LocalFiles):
         if not is_inside(name):
             return None
         try:
-            file = (self.path / name).resolve()
-            is_there = file.is_relative_to(self.path.resolve()) and file.is_file()
+            file = (self._real / name).resolve()
+            is_there = file.is_relative_to(self._real) and file.is_file()
         except (OSError, RuntimeError, ValueError):  # a link to itself, a NUL in the name
             return None
         return file if is_there else None
@@ -111,12 +116,11 @@ class _Member:
 class TarFiles(LocalFiles):
     """A tar: a list of its members is made once, then each is read where it lies."""
 
-    mode = "r:"
-
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._lock = threading.Lock()
         self._members: dict[PurePosixPath, _Member] | None = None
+        self._file: IO[bytes] | None = None
         self._opened = ExitStack()
         weakref.finalize(self, self._opened.close)
 
@@ -147,7 +151,7 @@ class TarFiles(LocalFiles):
         if self._members is None:
             found: dict[PurePosixPath, _Member] = {}
             self.refused = 0
-            with _readable(self.path), tarfile.open(self.path, self.mode) as tar:
+            with _readable(self.path), self._tar_from_start() as tar:
                 for number, member in enumerate(_members(tar)):
                     name = PurePosixPath(member.name)
                     if not member.isfile() or member.issparse():
@@ -160,12 +164,15 @@ class TarFiles(LocalFiles):
             self._members = found
         return self._members
 
+    def _tar_from_start(self) -> tarfile.TarFile:
+        return tarfile.open(self.path, "r:")
+
     def _note(self, tar: tarfile.TarFile, name: PurePosixPath, member: tarfile.TarInfo) -> None:
         """A member was passed while the list was made."""
 
     def _content(self, name: PurePosixPath, member: _Member) -> bytes:
         """The bytes of a member; the caller holds the lock."""
-        if not hasattr(self, "_file"):
+        if self._file is None:
             self._file = self._opened.enter_context(self.path.open("rb"))
         self._file.seek(member.offset)
         return self._file.read(member.size)
@@ -174,8 +181,6 @@ class TarFiles(LocalFiles):
 class PackedTarFiles(TarFiles):
     """A compressed tar, which can be read only from its beginning on: texts are kept from the
     first pass, and pictures are passed to those who ask for them in about their order."""
-
-    mode = "r|*"
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -190,6 +195,9 @@ class PackedTarFiles(TarFiles):
             members = self._index()
         yield from sorted(members, key=lambda name: (is_picture(name), members[name].number))
 
+    def _tar_from_start(self) -> tarfile.TarFile:
+        return tarfile.open(self.path, "r|*")
+
     def _note(self, tar: tarfile.TarFile, name: PurePosixPath, member: tarfile.TarInfo) -> None:
         is_table = name.suffix.lower() in (".csv", ".jsonl")
         if is_table or (name.suffix.lower() == ".txt" and member.size <= _LONGEST_TEXT):
@@ -203,10 +211,10 @@ class PackedTarFiles(TarFiles):
             return self._kept.pop(name)
         if self._tar is None or member.number < self._next:
             self._opened.close()
-            self._tar = self._opened.enter_context(tarfile.open(self.path, "r|*"))
+            self._tar = self._opened.enter_context(self._tar_from_start())
             self._next = 0
         while (passed := self._tar.next()) is not None:
-            self._tar.members.clear()
+            _forget(self._tar)
             self._next += 1
             if self._next > member.number:
                 return _bytes_of(self._tar, passed)
@@ -226,10 +234,14 @@ class PackedTarFiles(TarFiles):
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members one after the other; `tar` would keep them all."""
+    """The members one after the other."""
     while (member := tar.next()) is not None:
         yield member
-        tar.members.clear()
+        _forget(tar)
+
+
+def _forget(tar: tarfile.TarFile) -> None:
+    tar.members = []  # type: ignore[attr-defined]  # or a large tar would fill the memory
 
 
 @contextmanager

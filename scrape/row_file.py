@@ -95,14 +95,14 @@ def is_address(text: str) -> bool:
 def _text_of(file: IO[bytes], origin: str) -> Iterator[io.TextIOWrapper]:
     """The characters of a file that is UTF-8, with or without a mark (BOM), gzipped or not."""
     try:
-        packed = io.BufferedReader(file)  # type: ignore[type-var]  # any stream that reads
-        is_gzip = packed.peek(2)[:2] == b"\x1f\x8b"
-        plain = io.BufferedReader(gzip.GzipFile(fileobj=packed)) if is_gzip else packed
-        start = plain.peek(4096)[:4096]
-        if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
-            raise DataError(f"{origin} is UTF-16 or no text at all; save it as UTF-8")
-        with io.TextIOWrapper(plain, "utf-8-sig", newline="") as text:
-            yield text
+        with io.BufferedReader(file) as packed:  # type: ignore[type-var]  # any stream that reads
+            is_gzip = packed.peek(2)[:2] == b"\x1f\x8b"
+            plain = io.BufferedReader(gzip.GzipFile(fileobj=packed)) if is_gzip else packed
+            start = plain.peek(4096)[:4096]
+            if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
+                raise DataError(f"{origin} is UTF-16 or no text at all; save it as UTF-8")
+            with io.TextIOWrapper(plain, "utf-8-sig", newline="") as text:
+                yield text
     except UnicodeDecodeError as error:
         raise DataError(f"{origin} is not UTF-8 ({error.reason}); save it as UTF-8") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

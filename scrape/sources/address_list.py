@@ -84,8 +84,8 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class AddressListSpec(SourceSpec):
-    """Where the list lies, and what its columns mean; `label`, `author` and `licence` hold for
-    rows that have none of their own, `label` for all rows."""
+    """Where the list lies, and what its columns mean. `label` holds for all rows, `author` and
+    `licence` for those that state none of their own."""
 
     path: str = ""
     columns: Columns = field(default_factory=Columns)

@@ -1,19 +1,26 @@
 """Kind card-grid: pages of cards, each with a picture, its text and perhaps a detail page."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bs4 import Tag
 
 from dataset.errors import ConfigError, DisallowedError
 from dataset.records import Caption
-from scrape.captions import LONGEST_NAME, captions_of, clean_text, completed, is_cut
+from scrape.captions import (
+    LONGEST_NAME,
+    captions_of,
+    clean_text,
+    completed,
+    continues,
+    is_cut,
+)
 from scrape.client import PoliteClient
-from scrape.lazy_images import PICTURE_ATTRIBUTES, picture_address
+from scrape.lazy_images import PICTURE_ATTRIBUTES, original_address, picture_of_card
 from scrape.licences import UNKNOWN, licence_of
-from scrape.page import Page, pick, require_rule
-from scrape.response import FetchError
+from scrape.page import Page, pick, require_rule, split_rule
+from scrape.response import FetchError, Response
 from scrape.sources.source import Kind, ScrapedItem, Source, SourceError, StartSpec
 
 log = logging.getLogger(__name__)
@@ -39,7 +46,9 @@ next = "a[rel=next]@href"
 class CardGridSpec(StartSpec):
     """Where things stand on a page of cards; rules are `selector` or `selector@attribute`.
 
-    `image` finds the <img> in a card, `picture` names its attributes in order of preference.
+    `image` finds the <img> in a card, `picture` names its attributes in order of preference;
+    `noscript` and `style` (a background picture) are found beside it, too. With `originals` the
+    original of a thumbnail is asked for first, where its address tells how it was made.
     A detail page is asked for when a caption is cut or a `detail_` rule can tell what the card
     does not. A first page without cards is a fault of the source unless `may_be_empty`.
     """
@@ -47,6 +56,7 @@ class CardGridSpec(StartSpec):
     card: str
     image: str = "img"
     picture: tuple[str, ...] = PICTURE_ATTRIBUTES
+    originals: bool = True
     captions: tuple[str, ...] = CAPTION_RULES
     author_rule: str = ""
     licence_rule: str = ""
@@ -86,26 +96,55 @@ _SINGLE_RULES = (
 )
 
 
+_MOST_MATCHES = 50
+_TEMPLATE = "%7B"  # a size to be filled in by a script: no address yet
+
+
 class CardGrid(Source[CardGridSpec]):
     """Walks the pages and yields one item per card that has a picture."""
 
+    def __init__(self, spec: CardGridSpec) -> None:
+        super().__init__(spec)
+        self._has_saved = False
+
     def items(self, client: PoliteClient) -> Iterator[ScrapedItem]:
+        """A list that is gone or not understood does not keep the others from being read; it
+        fails the source when they are done."""
+        failure: FetchError | SourceError | None = None
         for first, query in self.spec.first_addresses():
-            visited: set[str] = set()
-            address = first
-            while address and address not in visited and len(visited) < self.spec.max_pages:
-                visited.add(address)
-                page = Page(client.get(address, "page"))
-                cards = page.soup.select(self.spec.card)
-                if not cards and address == first and not self.spec.may_be_empty:
-                    raise SourceError(
-                        "no-cards",
-                        f"{address}: card {self.spec.card!r} finds nothing; has the page changed?",
-                    )
-                found = [self._item(page, card, query) for card in cards]
-                self._check_counts(address, found)
-                yield from (item for item in found if item.picture_url)
-                address = self._next(page)
+            try:
+                yield from self._list(client, first, query)
+            except (FetchError, SourceError) as error:
+                if isinstance(error, FetchError) and not (error.is_final and error.status):
+                    raise
+                if failure is not None:
+                    self.warn(str(error))
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def _list(self, client: PoliteClient, first: str, query: str) -> Iterator[ScrapedItem]:
+        """The items of one list, until a page has no successor or nothing new."""
+        visited: set[str] = set()
+        seen: set[str] = set()
+        address = first
+        while address and address not in visited and len(visited) < self.spec.max_pages:
+            visited.add(address)
+            response = client.get(address, "page")
+            page = Page(response)
+            cards = page.soup.select(self.spec.card)
+            if not cards and address == first and not self.spec.may_be_empty:
+                raise SourceError(
+                    "no-cards",
+                    f"{address}: card {self.spec.card!r} finds nothing; has the page changed?"
+                    f"{self._kept(response)}",
+                )
+            found = [self._item(page, card, query) for card in cards]
+            self._check_counts(response, address, found)
+            shown = {item.picture_url or str(item.captions) for item in found}
+            yield from (item for item in found if item.picture_url)
+            address = "" if shown <= seen else self._next(page)
+            seen |= shown
 
     def complete(self, client: PoliteClient, item: ScrapedItem) -> ScrapedItem:
         if not item.detail_url:
@@ -117,7 +156,8 @@ class CardGrid(Source[CardGridSpec]):
                 raise
             log.info("%s: no detail page: %s", item.source, error)
             return item
-        whole = _captions(page.soup, self.spec.detail_captions, "detail")
+        cut = [caption.text for caption in item.captions if is_cut(caption.text)]
+        whole = _captions(page.soup, self.spec.detail_captions, "detail", cut)
         item = replace(item, captions=completed(item.captions, whole))
         if self.spec.detail_author:
             author = clean_text(pick(page.soup, self.spec.detail_author), LONGEST_NAME)
@@ -126,13 +166,39 @@ class CardGrid(Source[CardGridSpec]):
             item = self._licensed(item, page, page.soup, self.spec.detail_licence)
         return item
 
+    def fetch(
+        self,
+        client: PoliteClient,
+        item: ScrapedItem,
+        headers: Mapping[str, str],
+        *,
+        holds_turn: bool = False,
+    ) -> Response:
+        """A guessed original is as good as not there when the site answers anything but it."""
+        is_guess = bool(item.fallback_urls) and item.picture_url not in item.fallback_urls
+        try:
+            answer = super().fetch(client, item, headers, holds_turn=holds_turn)
+        except FetchError as error:
+            if is_guess and error.is_final and error.reason.startswith("http-"):
+                error.reason = "not-found"
+            raise
+        if is_guess and answer.headers.get("content-type", "").lower().startswith("text/html"):
+            raise FetchError(
+                "not-found",
+                f"{item.picture_url} is a web page",
+                is_final=True,
+                status=answer.status,
+            )
+        return answer
+
     def _item(self, page: Page, card: Tag, query: str) -> ScrapedItem:
         spec = self.spec
-        image = card if card.name == "img" else card.select_one(spec.image)
-        written = picture_address(image, spec.picture) if image is not None else ""
+        written = page.link(picture_of_card(card, spec.image, spec.picture))
+        original = original_address(written) if spec.originals and written else written
         detail = page.link(pick(card, spec.detail)) if spec.detail else ""
         item = ScrapedItem(
-            picture_url=page.link(written),
+            picture_url=original,
+            fallback_urls=(written,) if original != written and _TEMPLATE not in written else (),
             page_url=detail or page.address,
             source=spec.name,
             captions=_captions(card, spec.captions, "card"),
@@ -172,7 +238,7 @@ class CardGrid(Source[CardGridSpec]):
         rule = self.spec.next if "@" in self.spec.next else f"{self.spec.next}@href"
         return page.link(pick(page.soup, rule))
 
-    def _check_counts(self, address: str, found: Sequence[ScrapedItem]) -> None:
+    def _check_counts(self, response: Response, address: str, found: Sequence[ScrapedItem]) -> None:
         """Cards = pictures = captions, or the site has changed: name the field that is gone."""
         pictures = sum(bool(item.picture_url) for item in found)
         captions = sum(bool(item.captions) for item in found)
@@ -184,12 +250,32 @@ class CardGrid(Source[CardGridSpec]):
         if gone:
             self.warn(
                 f"{address} has {len(found)} cards, {pictures} pictures, {captions} captions; "
-                f"look at {' and '.join(gone)}"
+                f"look at {' and '.join(gone)}{self._kept(response)}"
             )
 
+    def _kept(self, response: Response) -> str:
+        """Save the page for a person to look at, the first time; where, for a message."""
+        if self._has_saved:
+            return ""
+        self._has_saved = True
+        saved = self.save_page("page.html", response.body)
+        return f"; the page is kept in {saved}" if saved else ""
 
-def _captions(element: Tag, rules: Sequence[str], where: str) -> tuple[Caption, ...]:
-    return captions_of((pick(element, rule), f"{where} {rule}") for rule in rules)
+
+def _captions(
+    element: Tag, rules: Sequence[str], where: str, cut: Sequence[str] = ()
+) -> tuple[Caption, ...]:
+    return captions_of((_said(element, rule, cut), f"{where} {rule}") for rule in rules)
+
+
+def _said(element: Tag, rule: str, cut: Sequence[str]) -> str:
+    """The first text at `rule`, or one further on that completes a text in `cut`."""
+    selector, attribute = split_rule(rule)
+    found = element.select(selector, limit=_MOST_MATCHES) if selector else [element]
+    texts = (pick(each, f"@{attribute}") if attribute else clean_text(str(each)) for each in found)
+    said = [text for text in texts if captions_of([(text, "")])]
+    whole = (text for text in said if any(continues(text, start) for start in cut))
+    return next(whole, said[0] if said else "")
 
 
 def _link_near(element: Tag, rule: str) -> str:

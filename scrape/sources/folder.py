@@ -63,8 +63,9 @@ class Folder(Source[FolderSpec]):
         super().__init__(spec)
         self._lock = threading.Lock()
         self._opened: LocalFiles | None = None
-        # The same for a folder that is written as "." and one by its whole path.
-        self._root = f"file:{_quoted(Path(os.path.abspath(spec.path)).name)}/"
+        # The name as it is written, even if it is that of a link; "." has one, too.
+        name = os.path.basename(os.path.abspath(spec.path))  # noqa: PTH100, PTH119
+        self._root = f"file:{_quoted(name)}/"
 
     def items(self, client: PoliteClient) -> Iterator[ScrapedItem]:
         """Raises ConfigError for a missing path, DataError for a damaged tar or table."""
@@ -132,15 +133,16 @@ def _facts_in(files: LocalFiles, table: PurePosixPath, bad: BadRows) -> _Facts:
     """The rows of a table by the file that they speak of, relative to the table's folder."""
     found: _Facts = {}
     stream = io.BytesIO(files.read(table, _LARGEST_TABLE))
-    count = 0
-    for count, row in enumerate(text_rows(stream, row_kind(table.name), str(table), bad), start=1):
+    is_empty = True
+    for row in text_rows(stream, row_kind(table.name), str(table), bad):
+        is_empty = False
         file = _first(row, *_FILE)
         if file:
             path = posixpath.normpath(table.parent / file.replace("\\", "/"))
             found[PurePosixPath(path)] = (row, table.name)
         else:
             bad.add(f"a row of {table} names no file", " ".join(t for v in row.values() for t in v))
-    if count and not found:
+    if not (found or is_empty):
         raise DataError(f"{table} in {files.path} lacks the column file; add it")
     return found
 

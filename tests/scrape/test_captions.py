@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset.records import Caption
-from scrape.captions import LONGEST, captions_of, clean_text, completed, is_cut
+from scrape.captions import (
+    LONGEST,
+    captions_of,
+    clean_text,
+    completed,
+    continues,
+    is_by_camera,
+    is_cut,
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +99,101 @@ def test_a_cut_caption_stays_when_the_detail_page_says_something_else() -> None:
 
 def test_markup_that_no_parser_takes_is_cut_out() -> None:
     assert clean_text("<b>x</b> <![foo bar]]> y").startswith("x")
+
+
+@pytest.mark.parametrize(
+    ("written", "clean"),
+    [
+        ("<a>Ghent</a>, Belgium", "Ghent, Belgium"),
+        ("<a>Ghent</a> , <i>Belgium</i>.", "Ghent, Belgium."),
+        ("(<a>Ghent</a>)", "(Ghent)"),
+        ("<span>Anna</span>'s bird", "Anna's bird"),
+        ("H<sub>2</sub>O", "H2O"),
+        ("<B>b</B>ird", "bird"),
+        ("<span>one</span><span>two</span>", "one two"),
+        ("<p>one</p><p>two</p>", "one two"),
+        ("one<br>two", "one two"),
+        ("<big>one</big>two", "one two"),
+        ('<a title="a>b">x</a> y', "x y"),
+        ("x \ue000, <u>y</u>", "x , y"),
+    ],
+)
+def test_blanks_stand_between_elements_but_not_around_punctuation(written: str, clean: str) -> None:
+    assert clean_text(written) == clean
+
+
+def test_text_written_with_a_blank_before_its_comma_is_left_alone() -> None:
+    assert clean_text("Ghent , Belgium !") == "Ghent , Belgium !"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OLYMPUS DIGITAL CAMERA",
+        "KONICA MINOLTA DIGITAL CAMERA",
+        "SONY DSC",
+        "Exif_JPEG_PICTURE",
+        "Processed with VSCO with a6 preset",
+        "Created with GIMP",
+        "IMG_1234",
+        "IMG_1234.JPG",
+        "img-20200101-wa0001",
+        "IMG_E1234 (2)",
+        "DSC00012.JPG",
+        "DSC_0012",
+        "_DSC0012",
+        "DSCN0012.jpeg",
+        "P1010001.jpg",
+        "100_1234",
+        "GOPR0001",
+        "PXL_20210101_123456789.MP.jpg",
+        "20200101_123456.jpg",
+        "WhatsApp Image 2020-01-01 at 10.11.12.jpeg",
+        "Screenshot 2020-01-01",
+    ],
+)
+def test_what_a_camera_writes_is_no_caption(text: str) -> None:
+    assert is_by_camera(text)
+    assert [c.text for c in captions_of([(text, "alt"), ("A bird", "p")])] == ["A bird"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A digital camera",
+        "Olympus digital camera",
+        "IMG_1234 shows a bird",
+        "Bird, IMG_1234",
+        "DSC logo",
+        "P10",
+        "1984",
+        "blue-bird.png",
+        "image of a bird",
+        "Sam 12",
+        "IMG" + "0" * 5000,
+        "IMG_1234 " + "1 " * 90 + "!",
+    ],
+)
+def test_what_a_person_writes_stays_a_caption(text: str) -> None:
+    assert not is_by_camera(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cut", "expected"),
+    [
+        ("A blue bird over a hill.", "A blue bird over\u2026", True),
+        ("A blue bird over a hill.", "A blue bird ov...", True),
+        ('The words "BLUE" and so on.', "The words \u201cBLUE\u201d and\u2026", True),
+        ("A red bird.", "A blue\u2026", False),
+        ("A blue bird.", "A blue bird.", False),
+        ("Anything", "\u2026", False),
+    ],
+)
+def test_a_whole_text_is_known_by_its_beginning(text: str, cut: str, expected: bool) -> None:
+    assert continues(text, cut) is expected
+
+
+@pytest.mark.parametrize("piece", ["<p>", "<b>", " ", "<p> ", "(", "<!", "\ue000", "1 ", "IMG_1"])
+def test_hostile_repetition_takes_no_more_than_its_length(piece: str) -> None:
+    text = clean_text(piece * (200_000 // len(piece)))
+    assert len(captions_of([(text, "p")])) <= 1

@@ -1,15 +1,25 @@
 """The card grid reads pages of cards, says what it misses, and follows to the detail page."""
 
+import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dataset.catalog import Catalog
 from dataset.errors import DisallowedError
+from dataset.workspace import Workspace
 from scrape.client import PoliteClient
+from scrape.config import crawl_config
+from scrape.crawl import crawl
+from scrape.recorded import ReplayTransport
 from scrape.response import FetchError
-from scrape.sources import SourceError
+from scrape.sources import SourceError, sources_of
 from scrape.sources.card_grid import CardGrid, CardGridSpec
 from scrape.sources.source import ScrapedItem
+from tests.scrape.conftest import SETTINGS
+from tests.scrape.drawings import picture
 from tests.scrape.loopback import Answer, LoopbackSite, page
 
 ZERO = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -198,3 +208,220 @@ def test_hostile_cards_yield_nothing_to_ask(site: LoopbackSite, client: PoliteCl
     source = grid(site)
     assert items_of(source, client) == []
     assert "0 pictures" in source.warnings[0]
+
+
+LEAGUES = """
+[[source]]
+kind = "card-grid"
+name = "leagues"
+queries = ["north-primary-logo", "south-primary-logo"]
+start = ["{base}/{query}/"]
+card = "div[class*=x-cell]"
+captions = ["p"]
+detail = "a@href"
+detail_captions = ["div.entry-content p"]
+"""
+WHOLE = 'A blue bird above the word "NORTH" in red, and a ball.'
+
+
+def league_cell(name: str, caption: str) -> str:
+    return (
+        f'<div class="x-cell e1-{name} mr-2"><a href="/{name}/"><img class="lazyload" '
+        f'src="data:image/svg+xml,x" data-src="/up/2020/{name}-150x150.png"></a>'
+        f"<p></p><p>{caption}</p></div>"
+    )
+
+
+def fill_leagues(site: LoopbackSite) -> None:
+    site.routes["/north-primary-logo/"] = page(
+        '<div class="x-grid">'
+        + league_cell("birds_1920-pres", "A blue bird above the word \u201cNORTH\u201d in&hellip;")
+        + league_cell("bears_1930-1940", "A <b>brown</b> bear, <a>sitting</a>, on a ball.")
+        + "</div>"
+    )
+    site.routes["/south-primary-logo/"] = page(league_cell("crabs_1950-1960", "A red crab."))
+    site.routes["/birds_1920-pres/"] = page(
+        f'<div class="entry-content"><p>May 4</p><p>{WHOLE}</p><p>Share</p></div>'
+    )
+    for number, name in enumerate(("birds_1920-pres", "bears_1930-1940", "crabs_1950-1960")):
+        site.routes[f"/up/2020/{name}-150x150.png"] = Answer(picture(number, side=24))
+        site.routes[f"/up/2020/{name}.png"] = Answer(picture(number))
+    del site.routes["/up/2020/bears_1930-1940.png"]
+
+
+def league_grid(site: LoopbackSite) -> CardGrid:
+    written = LEAGUES.replace("{base}", site.url)
+    (source,) = sources_of(crawl_config(tomllib.loads(written)))
+    assert isinstance(source, CardGrid)
+    return source
+
+
+def test_a_site_of_leagues_is_declared_in_fifteen_lines() -> None:
+    assert len(LEAGUES.strip().splitlines()) <= 15
+
+
+def test_league_pages_give_originals_whole_captions_and_labels(
+    site: LoopbackSite, client: PoliteClient
+) -> None:
+    fill_leagues(site)
+    source = league_grid(site)
+    items = [source.complete(client, item) for item in source.items(client)]
+    said = [(i.label, i.captions[0].text, i.captions[0].origin) for i in items]
+    assert said == [
+        ("north-primary-logo", WHOLE, "detail div.entry-content p"),
+        ("north-primary-logo", "A brown bear, sitting, on a ball.", "card p"),
+        ("south-primary-logo", "A red crab.", "card p"),
+    ]
+    assert [len(item.captions) for item in items] == [1, 1, 1]
+    assert items[0].picture_url == f"{site.url}/up/2020/birds_1920-pres.png"
+    assert items[0].fallback_urls == (f"{site.url}/up/2020/birds_1920-pres-150x150.png",)
+    assert source.warnings == []
+    assert site.paths("/bears_") == []  # a caption that is whole needs no detail page
+
+
+def test_a_crawl_of_leagues_takes_the_thumbnail_where_the_original_is_gone(
+    site: LoopbackSite, client: PoliteClient, tmp_path: Path
+) -> None:
+    fill_leagues(site)
+    workspace = Workspace(tmp_path / "data")
+    report = crawl([league_grid(site)], SETTINGS, workspace, client=client)
+    assert report.added == 3
+    with Catalog(workspace.catalog) as catalog:
+        widths = sorted(record.width for record in catalog.images.all())
+    assert widths == [24, 48, 48]
+
+
+def test_leagues_are_read_from_recorded_answers(tmp_path: Path) -> None:
+    cell = league_cell("birds", "A bird.")
+    lines = [
+        {"url": f"https://example.org/{league}-primary-logo/", "text": cell}
+        for league in ("north", "south")
+    ]
+    (tmp_path / "answers.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    written = LEAGUES.replace("{base}", "https://example.org")
+    (source,) = sources_of(crawl_config(tomllib.loads(written)))
+    with PoliteClient(SETTINGS, transport=ReplayTransport(tmp_path)) as client:
+        addresses = [item.picture_url for item in source.items(client)]
+    assert addresses == ["https://example.org/up/2020/birds.png"] * 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(b"", 404),
+        Answer(b"", 410),
+        Answer(b"no", 403),
+        Answer(b"no", 400),
+        page("<p>Nothing here, look at our home page</p>"),
+    ],
+)
+def test_a_guessed_original_that_is_not_served_counts_as_not_found(
+    site: LoopbackSite, client: PoliteClient, answer: Answer
+) -> None:
+    site.routes["/logos/"] = page(card(1, image='<img src="/a-150x150.png">'))
+    site.routes["/a.png"] = answer
+    source = grid(site)
+    (item,) = items_of(source, client)
+    with pytest.raises(FetchError) as failure:
+        source.fetch(client, item, {})
+    assert failure.value.reason == "not-found"
+
+
+def test_an_address_as_written_fails_for_its_own_reason(
+    site: LoopbackSite, client: PoliteClient
+) -> None:
+    site.routes["/logos/"] = page(card(1, image='<img src="/a-150x150.png">'))
+    site.routes["/a-150x150.png"] = Answer(b"no", 403)
+    source = grid(site, originals=False)
+    (item,) = items_of(source, client)
+    assert (item.picture_url, item.fallback_urls) == (f"{site.url}/a-150x150.png", ())
+    with pytest.raises(FetchError) as failure:
+        source.fetch(client, item, {})
+    assert failure.value.reason == "http-403"
+
+
+def test_an_address_with_a_gap_for_its_size_is_no_fallback(
+    site: LoopbackSite, client: PoliteClient
+) -> None:
+    image = '<img data-src="/cdn/shop/files/a_{width}x.png?v=1">'
+    site.routes["/logos/"] = page(card(1, image=image))
+    (item,) = items_of(grid(site), client)
+    assert item.picture_url == f"{site.url}/cdn/shop/files/a.png?v=1"
+    assert item.fallback_urls == ()
+
+
+def test_background_pictures_of_cards_are_taken(site: LoopbackSite, client: PoliteClient) -> None:
+    site.routes["/logos/"] = page(
+        '<div class="card" style="background-image:url(/1.png)"><h3>x</h3></div>'
+        '<div class="card"><img src="/i.png"><i style="background:url(/2.png)"></i><h3>y</h3></div>'
+    )
+    source = grid(site, picture=("style", "src"))
+    found = [item.picture_url for item in items_of(source, client)]
+    assert found == [f"{site.url}/1.png", f"{site.url}/2.png"]
+
+
+def test_a_page_with_a_vanished_field_is_saved_once(
+    site: LoopbackSite, client: PoliteClient, tmp_path: Path
+) -> None:
+    bare = '<div class="card"><p class="caption">text</p></div>'
+    site.routes["/logos/"] = page(card(1) + bare + '<a rel="next" href="/2">more</a>')
+    site.routes["/2"] = page(card(2) + bare)
+    source = grid(site)
+    source.folder = tmp_path / "kept"
+    assert len(items_of(source, client)) == 2
+    (kept,) = source.folder.iterdir()
+    answer = site.routes["/logos/"]
+    assert isinstance(answer, Answer)
+    assert kept.read_bytes() == answer.body
+    first, second = source.warnings
+    assert str(kept) in first
+    assert "kept" not in second
+
+
+def test_a_page_without_cards_is_saved(
+    site: LoopbackSite, client: PoliteClient, tmp_path: Path
+) -> None:
+    site.routes["/logos/"] = page("<p>Welcome</p>")
+    source = grid(site)
+    source.folder = tmp_path
+    with pytest.raises(SourceError) as failure:
+        items_of(source, client)
+    (kept,) = tmp_path.iterdir()
+    assert b"Welcome" in kept.read_bytes()
+    assert str(kept) in str(failure.value)
+
+
+def test_a_list_that_is_gone_does_not_keep_the_others_from_being_read(
+    site: LoopbackSite, client: PoliteClient
+) -> None:
+    site.routes["/b"] = page("<p>under construction</p>")
+    site.routes["/c"] = page(card(3))
+    source = grid(site, start=tuple(f"{site.url}/{name}" for name in "abc"))
+    found = []
+    with pytest.raises(FetchError) as failure:
+        for item in source.items(client):
+            found.append(item.picture_url)
+    assert failure.value.reason == "not-found"
+    assert found == [f"{site.url}/media/3.png"]
+    (warning,) = source.warnings
+    assert "/b: card 'div.card' finds nothing" in warning
+
+
+def test_a_list_ends_when_a_page_adds_nothing_new(site: LoopbackSite, client: PoliteClient) -> None:
+    def numbered(number: int) -> Answer:
+        return page(card(min(number, 2)) + f'<a rel="next" href="/logos/{number + 1}">more</a>')
+
+    for number in range(1, 9):
+        site.routes[f"/logos/{number}"] = numbered(number)
+    items = items_of(grid(site, start=(f"{site.url}/logos/1",)), client)
+    assert len({item.picture_url for item in items}) == 2
+    assert site.paths() == ["/logos/1", "/logos/2", "/logos/3"]
+
+
+def test_what_a_camera_wrote_is_no_caption_of_a_card(
+    site: LoopbackSite, client: PoliteClient
+) -> None:
+    image = '<img src="/1.png" alt="OLYMPUS DIGITAL CAMERA">'
+    site.routes["/logos/"] = page(card(1, caption="IMG_1234", image=image))
+    (item,) = items_of(grid(site), client)
+    assert [caption.text for caption in item.captions] == ["Bird 1"]
