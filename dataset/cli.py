@@ -54,26 +54,7 @@ def command_line() -> CommandLine:
 
     _add_caption_verb(command)
 
-    verb = command.verb(
-        "duplicates",
-        _duplicates,
-        "find near-duplicates and show how many every radius would fold away",
-        """python -m dataset duplicates --data data
-        python -m dataset duplicates --radius 4 --json""",
-    )
-    verb.add_argument(
-        "--radius", type=int, default=DEFAULT_RADIUS, help=f"bits of 64 ({DEFAULT_RADIUS})"
-    )
-    verb.add_argument("--json", action="store_true", help="print the groups as JSON")
-    add_data_option(verb)
-
-    verb = command.verb(
-        "rehash",
-        _rehash,
-        "measure pictures anew that an older version hashed",
-        "python -m dataset rehash --data data",
-    )
-    add_data_option(verb)
+    _add_likeness_verbs(command)
 
     verb = command.verb(
         "pack",
@@ -168,6 +149,30 @@ def _caption(options: argparse.Namespace) -> None:
     print(f"wrote {report.written} captions of {origin}, skipped {report.skipped.total()}")
     for reason, count in sorted(report.skipped.items()):
         print(f"  {count:6} {reason}")
+
+
+def _add_likeness_verbs(command: CommandLine) -> None:
+    """The verbs about pictures that look alike."""
+    verb = command.verb(
+        "duplicates",
+        _duplicates,
+        "find near-duplicates and show how many every radius would fold away",
+        """python -m dataset duplicates --data data
+        python -m dataset duplicates --radius 4 --json""",
+    )
+    verb.add_argument(
+        "--radius", type=int, default=DEFAULT_RADIUS, help=f"bits of 64 ({DEFAULT_RADIUS})"
+    )
+    verb.add_argument("--json", action="store_true", help="print the groups as JSON")
+    add_data_option(verb)
+
+    verb = command.verb(
+        "rehash",
+        _rehash,
+        "measure pictures anew that an older version hashed",
+        "python -m dataset rehash --data data",
+    )
+    add_data_option(verb)
 
 
 def _import(options: argparse.Namespace) -> None:

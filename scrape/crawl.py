@@ -8,9 +8,11 @@ memory does not grow with the number of pictures.
 
 import logging
 import queue
+import sys
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,7 +83,20 @@ def crawl(
         DecoderPool(settings.decoders, PixelLimits(max_bytes=settings.max_bytes)) as decoders,
     ):
         run = _Crawl(catalog, ImageStore(workspace.images), open_client, decoders, sources)
-        return run.run(list(run.sources) if reads is None else list(reads))
+        with _quick_turns():
+            return run.run(list(run.sources) if reads is None else list(reads))
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Let threads change places more often: each has little to do before it waits again, and the
+    usual 5 ms cost a fifth of the pictures a second."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(0.001)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def require_contact(sources: Sequence[Source[Any]], settings: CrawlSettings) -> None:

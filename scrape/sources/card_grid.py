@@ -96,7 +96,7 @@ _SINGLE_RULES = (
 )
 
 
-_MOST_MATCHES = 50
+_MOST_MATCHES = 50  # of one caption rule that are looked at
 _TEMPLATE = "%7B"  # a size to be filled in by a script: no address yet
 
 

@@ -75,8 +75,8 @@ def _collect(folder: Path, addresses: Path) -> None:
         "contact=bench@example.org",
         'allow_hosts=["127.0.0.1"]',
         "gap_s=0",
-        "workers=16",
-        "connections_per_host=16",
+        "workers=12",
+        "connections_per_host=12",
     ):
         command += ["--set", f"crawl.{setting}"]
     subprocess.run([*command, "--data", str(data)], check=True, **_QUIET)  # type: ignore[call-overload]

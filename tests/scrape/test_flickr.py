@@ -245,9 +245,9 @@ def test_sizes_without_an_address_are_left_out() -> None:
     assert len(addresses_of(hostile, 100)) == 3
 
 
-def test_a_title_from_the_camera_goes_last() -> None:
+def test_a_title_from_the_camera_is_no_caption() -> None:
     captions = captions_of_photo(photo(1, title="IMG_1234.JPG"))
-    assert [caption.text for caption in captions] == ["A brown dog", "dog brown", "IMG_1234.JPG"]
+    assert [caption.text for caption in captions] == ["A brown dog", "dog brown"]
 
 
 def test_a_photograph_without_a_picture_is_told(site: LoopbackSite, client: PoliteClient) -> None:

@@ -82,7 +82,7 @@ def test_a_photograph_becomes_an_item(site: LoopbackSite, client: PoliteClient) 
     assert item.page_url == "https://www.inaturalist.org/observations/577"
     assert [(c.text, c.origin) for c in item.captions] == [
         ("Red Panda (Ailurus fulgens)", "inaturalist taxon"),
-        ("In the bamboo, asleep .", "inaturalist description"),
+        ("In the bamboo, asleep.", "inaturalist description"),
     ]
     assert (item.author, item.author_url) == (
         "Anna Berg",
