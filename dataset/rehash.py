@@ -32,6 +32,7 @@ def rehash(catalog: Catalog, store: ImageStore) -> tuple[int, int]:
                 log.warning("picture #%d cannot be decoded any more: %s", image_id, error)
                 continue
             with catalog.transaction():
+                catalog.images.set_pixels(image_id, image.pixel_sha256)
                 catalog.images.set_quality(image_id, image.quality)
                 catalog.images.set_hashes(image_id, image.hashes)
             progress.advance()

@@ -1,9 +1,12 @@
 """Where things lie inside one data folder (`--data DIR`)."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset.errors import ConfigError
+from dataset.errors import ConfigError, WorldError
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,19 @@ class Workspace:
 
     def pack(self, name: str) -> Path:
         return self.packs / f"{name}.h5"
+
+    @contextmanager
+    def locked(self, work: str) -> Iterator[None]:
+        """Hold `work` in this folder for this process; raises WorldError if another one does it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / f".{work}").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise WorldError(
+                    f"another process is {work} in {self.root}; wait for it or stop it"
+                ) from error
+            yield
 
     def require_catalog(self) -> Path:
         """The catalogue's path; raises ConfigError when there is none yet."""

@@ -32,7 +32,10 @@ def canonical_address(address: str, page: str = "") -> str:
     user = _escaped(user, _KEPT_IN_USER)
     path = _without_dots(_escaped(parts.path, _KEPT_IN_PATH)) or "/"
     query = _escaped(parts.query, _KEPT_IN_QUERY)
-    return f"{parts.scheme}://{user}{at}{authority}{path}" + (f"?{query}" if query else "")
+    canonical = f"{parts.scheme}://{user}{at}{authority}{path}" + (f"?{query}" if query else "")
+    if len(canonical) > _LONGEST:  # escapes are longer than what they stand for
+        raise DisallowedError("bad-address", f"{address[:80]!r} is too long")
+    return canonical
 
 
 def host_of(address: str) -> str:

@@ -231,15 +231,19 @@ def _resume(options: argparse.Namespace) -> int:
 
 def _retry(options: argparse.Namespace) -> int:
     workspace = Workspace(options.data)
-    config, names, _ = last_run(workspace, options.assignments)
+    config, names, unread = last_run(workspace, options.assignments)
+    for name in options.source:
+        if name not in names:
+            raise ConfigError(f"the last run had no source {name}; it had: {', '.join(names)}")
+    asked = options.source or names
     with Catalog(workspace.require_catalog(), create=False) as catalog:
-        wanted = sum(n for (_, r), n in catalog.ledger.counts().items() if r == options.reason)
+        wanted = catalog.ledger.closed_count(options.reason, asked)
         if options.dry_run or not wanted:
-            print(f"{wanted} addresses with the reason {options.reason}")
+            print(f"{wanted} addresses of {', '.join(asked)} with the reason {options.reason}")
             return 0
-        print(f"{catalog.ledger.reopen(options.reason, options.source)} addresses to ask again")
+        print(f"{catalog.ledger.reopen(options.reason, asked)} addresses to ask again")
     tape = Tape(options.record, options.replay)
-    report = collect(config, names, workspace, tape=tape, reads=())
+    report = collect(config, names, workspace, tape=tape, reads=(), unread=unread)
     return _print_report(report, as_json=options.json)
 
 

@@ -12,18 +12,20 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from dataset.errors import DisallowedError
-from scrape.addresses import canonical_address, host_of
+from scrape.addresses import canonical_address, host_of, origin_of
 from scrape.clock import Clock, SystemClock
 from scrape.config import CrawlSettings
 from scrape.connection import Dial, dial
 from scrape.guard import Guard, Resolver, is_loopback, system_resolver
 from scrape.opt_out import picture_opt_out
 from scrape.pace import HostLimit, Pace
-from scrape.response import Accept, FetchError, Request, Response
+from scrape.response import Accept, FetchError, Request, Response, hide
 from scrape.robots import Robots
 from scrape.transport import REDIRECTS, NetworkTransport, Transport
 
 _LONGEST_BACKOFF_S = 30.0
+# A host that does not even give its robots.txt is not waited for as long as for a picture.
+_ROBOTS_TRIES = 2
 _UNASKED = frozenset({"host-down", "host-asleep", "stopped"})
 # What a request to another host than the first must not carry along.
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "x-api-key"})
@@ -90,7 +92,7 @@ class PoliteClient:
             self._apis.add(address)
 
     def _heeds_robots(self, address: str, accept: Accept) -> bool:
-        """Whether robots.txt has a say about `address`: not for APIs, nor where the user says so."""
+        """Whether robots.txt has a say: not about APIs, nor where the user says so."""
         if (urlsplit(address).hostname or "") in self.settings.robots_off_for:
             return False
         is_api = accept == "json" and any(
@@ -140,7 +142,9 @@ class PoliteClient:
         return self._follow(Request(address=address, accept="json", form=form, secrets=secrets))
 
     def _get_robots(self, address: str) -> Response:
-        return self._follow(Request(address=address, accept="robots"), checked=False)
+        return self._follow(
+            Request(address=address, accept="robots"), checked=False, tries=_ROBOTS_TRIES
+        )
 
     def _follow(
         self,
@@ -154,13 +158,19 @@ class PoliteClient:
         asked = 0
         while len(hops) <= self.settings.max_redirects:
             hops.append(request.shown)
-            answer = self._hop(request, checked=checked, holds_turn=holds_turn, tries=tries)
-            holds_turn = False
-            asked += answer.tries
-            if answer.status not in REDIRECTS:
-                return dataclasses.replace(answer, hops=tuple(hops), tries=asked)
-            location = answer.headers.get("location", "").split("\n")[0]
-            request = _redirected(request, canonical_address(location, request.address))
+            try:
+                answer = self._hop(request, checked=checked, holds_turn=holds_turn, tries=tries)
+                holds_turn = False
+                asked += answer.tries
+                if answer.status not in REDIRECTS:
+                    return dataclasses.replace(answer, hops=tuple(hops), tries=asked)
+                location = answer.headers.get("location", "").split("\n")[0]
+                request = redirected(request, canonical_address(location, request.address))
+            except DisallowedError as error:
+                told = hide(str(error), request.secrets)
+                if request.accept == "robots" and len(hops) > 1:
+                    raise FetchError("astray", f"it leads astray: {told}") from None
+                raise DisallowedError(error.reason, told) from None
             if request.shown in hops:
                 raise FetchError("redirect-loop", f"{hops[0]} leads in a circle", is_final=True)
         raise FetchError("too-many-redirects", f"{hops[0]} leads on and on", is_final=True)
@@ -285,9 +295,11 @@ def retry_after_s(value: str, wall: float) -> float:
         return 0.0
 
 
-def _redirected(request: Request, address: str) -> Request:
-    """The request that follows a redirect: a GET, without keys when it leaves the host."""
+def redirected(request: Request, address: str) -> Request:
+    """The request that follows a redirect: a GET, without keys when it leaves the site or its
+    encryption."""
     headers = request.headers
-    if host_of(address) != host_of(request.address):
+    secure = request.address.replace("http://", "https://", 1)
+    if origin_of(address) not in (origin_of(request.address), origin_of(secure)):
         headers = {k: v for k, v in headers.items() if k.lower() not in _PRIVATE_HEADERS}
     return dataclasses.replace(request, address=address, headers=headers, form=None)

@@ -12,7 +12,8 @@ from dataset.errors import ConfigError
 from dataset.workspace import Workspace
 from scrape.client import PoliteClient
 from scrape.config import CrawlConfig, CrawlSettings, stored_config
-from scrape.crawl import crawl, require_contact
+from scrape.contact import require_contact
+from scrape.crawl import crawl
 from scrape.page_cache import RevalidatingTransport
 from scrape.recorded import RecordingTransport, ReplayTransport
 from scrape.report import CrawlReport
@@ -38,11 +39,12 @@ def collect(
     *,
     tape: Tape | None = None,
     reads: Collection[str] | None = None,
+    unread: Collection[str] = (),
 ) -> CrawlReport:
     """Crawl the config's sources (those in `names`, or all); the run is remembered for `resume`.
 
     `reads` names the sources whose lists are read (None: all), the others only go on with what the
-    ledger has open.
+    ledger has open. `unread` names those whose lists an earlier run left unread: still to be read.
     """
     sources = sources_of(config, names)
     with _client(config.crawl, workspace, tape or Tape()) as client:
@@ -51,6 +53,8 @@ def collect(
         with Catalog(workspace.catalog) as catalog:
             run_id = catalog.ledger.begin_run(_stored(config, names))
         report = crawl(sources, client.settings, workspace, client=client, reads=reads)
+    for name in unread:
+        report.sources[name].is_read = False
     with Catalog(workspace.catalog) as catalog:
         catalog.ledger.end_run(run_id, json.dumps(report.to_json()))
     return report

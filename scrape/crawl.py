@@ -14,12 +14,12 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from dataset.catalog import Catalog
 from dataset.decoding import DecoderPool
-from dataset.errors import ConfigError, PipelineError
+from dataset.errors import PipelineError
 from dataset.image_store import ImageStore
 from dataset.pixels import PixelLimits
 from dataset.progress import Progress
@@ -27,8 +27,8 @@ from dataset.workspace import Workspace
 from scrape.addresses import canonical_address
 from scrape.client import PoliteClient
 from scrape.config import CrawlSettings
+from scrape.contact import require_contact
 from scrape.download import Download, Downloader
-from scrape.guard import is_loopback
 from scrape.naming import Naming
 from scrape.outcomes import Outcomes, time_after
 from scrape.reading import EndOfSource, Named, Readers
@@ -78,6 +78,7 @@ def crawl(
     for source in sources:
         source.folder = workspace.root / "not-understood"
     with (
+        workspace.locked("collecting"),
         Catalog(workspace.catalog) as catalog,
         client or PoliteClient(settings) as open_client,
         DecoderPool(settings.decoders, PixelLimits(max_bytes=settings.max_bytes)) as decoders,
@@ -97,21 +98,6 @@ def _quick_turns() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(usual)
-
-
-def require_contact(sources: Sequence[Source[Any]], settings: CrawlSettings) -> None:
-    """Raise ConfigError when a source needs the contact address that `settings` lack."""
-    if settings.contact:
-        return
-    for source in sources:
-        for netloc in source.spec.hosts():
-            host = urlsplit(f"//{netloc}").hostname or ""
-            if not (host in settings.allow_hosts and is_loopback(host)):
-                raise ConfigError(
-                    f"source {source.spec.name} asks {host} without a contact address; "
-                    'set crawl.contact = "you@example.org" in the config or by --set, '
-                    "so that the site's owner can reach you"
-                )
 
 
 class _Crawl:
@@ -174,6 +160,9 @@ class _Crawl:
                 self._client.use_api(canonical_address(api))
         # The first picture need not wait until the decoders are loaded.
         workers.append(threading.Thread(target=self._decoders.prepare, daemon=True))
+        for host, (awake_at, _) in self._supply.resting.items():
+            left = datetime.fromisoformat(awake_at).timestamp() - self._client.wall()
+            self._client.pace.rest(host, left)
         try:
             with self._progress:
                 for worker in workers:
@@ -190,6 +179,7 @@ class _Crawl:
             for worker in workers:
                 worker.join()
             self._keep_finished()
+            self._keep_rests()
         self._close_report(time.monotonic() - started, reads)
         return self._report
 
@@ -317,6 +307,14 @@ class _Crawl:
                     if not isinstance(event.outcome, BaseException):
                         self._finish(event)
             self._receive(0.0)
+
+    def _keep_rests(self) -> None:
+        """Hosts that asked for more rest than a run waits are left alone by the next ones, too."""
+        with self._catalog.transaction():
+            for host, left in self._client.pace.resting().items():
+                if left > self._settings.longest_wait_s:
+                    told = f"{host} asked to be left alone"
+                    self._catalog.ledger.rest_host(host, self._time_after(left), told)
 
     # What a person sees
 

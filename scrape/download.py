@@ -5,6 +5,7 @@ Only the catalogue is left to the caller.
 """
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from scrape.data_address import data_bytes
 from scrape.response import FetchError, Response
 from scrape.schedule import Task
 from scrape.sources import ScrapedItem, Source, SourceError
+
+log = logging.getLogger(__name__)
 
 # A no that may become a yes without the site changing its mind: asked again in the next run.
 _PASSING_REFUSALS = frozenset({"robots-unreachable", "no-contact"})
@@ -70,7 +73,7 @@ class Downloader:
                 return self._stored(item, _inline_answer(item))
             source = self._sources[item.source]
             if item.detail_url:
-                item = source.complete(self._client, item)
+                item = self._completed(source, item, task)
             response = self._response(source, item, task)
         except DisallowedError as error:
             state: AddressState = "retry" if error.reason in _PASSING_REFUSALS else "refused"
@@ -85,6 +88,17 @@ class Downloader:
         except FetchError as error:
             return _failed(item, error)
         return self._stored(item, response)
+
+    def _completed(self, source: Source[Any], item: ScrapedItem, task: Task) -> ScrapedItem:
+        """The item with what its detail page tells; after a run's worth of failures, without."""
+        try:
+            return source.complete(self._client, item)
+        except FetchError as error:
+            # Each try of the task is as many of the page; all of a run's belong to an earlier run.
+            if error.is_final or task.record.attempts < self._client.settings.tries**2:
+                raise
+            log.info("%s: no detail page: %s", item.source, error)
+            return item
 
     def _response(self, source: Source[Any], item: ScrapedItem, task: Task) -> Response:
         """The picture, or the first of its stand-ins that is there."""

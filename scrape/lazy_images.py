@@ -16,10 +16,15 @@ PICTURE_ATTRIBUTES = (
     "data-src",
     "data-lazy-src",
     "data-original",
+    "data-bg",
+    "data-background-image",
     "noscript",
     "src",
 )
 _LONGEST_STYLE = 5000
+_MOST_IMAGES = 20  # of a card that are looked at
+# A background that a script sets; it is written as an address, or in url() as in a style.
+_LAZY_BACKGROUNDS = ("data-bg", "data-background-image")
 STYLE = "style"  # may be named, too: the background-image of a style attribute
 _PLACEHOLDER = re.compile(
     r"(^|[/_.-])(placeholder|spacer|blank|pixel|loading|loader|spinner|lazy|transparent|1x1)"
@@ -35,19 +40,22 @@ _BACKGROUND = re.compile(
 def picture_of_card(card: Tag, image: str, attributes: Sequence[str] = PICTURE_ATTRIBUTES) -> str:
     """The address of a card's picture as written, or "".
 
-    It is that of the first element that the selector `image` matches, of the card itself if it is
-    an <img>, or of a <picture> without one. The card's own style, and those inside it, are read
-    when there is no such element or `attributes` name `style`.
+    It is that of the first element with more than a placeholder that the selector `image` matches,
+    of the card itself if it is an <img>, or of a <picture> without one. The card's own style, and
+    those inside it, are read when there is no such element or `attributes` name `style`; what a
+    script makes a background of is read when nothing else is there.
     """
-    found = card if card.name == "img" else card.select_one(image)
-    found = found or card.select_one("picture > source")
-    if found is None:
-        return _within(card, "noscript", attributes) or _background_within(card)
-    for attribute in attributes:
-        address = picture_address(found, (attribute,)) or _within(card, attribute, attributes)
-        if address:
-            return address
-    return ""
+    found = [card] if card.name == "img" else card.select(image, limit=_MOST_IMAGES)
+    found = found or card.select("picture > source", limit=1)
+    if not found:
+        beside = _within(card, "noscript", attributes)
+        return beside or _lazy_background_within(card) or _background_within(card)
+    for element in found:
+        for attribute in attributes:
+            address = picture_address(element, (attribute,)) or _within(card, attribute, attributes)
+            if address:
+                return address
+    return _lazy_background_within(card)
 
 
 def _within(card: Tag, attribute: str, attributes: Sequence[str]) -> str:
@@ -175,6 +183,8 @@ def _from_attribute(image: Tag, attribute: str) -> str:
     written = value if isinstance(value, str) else ""
     if attribute == STYLE:
         return _background(written)
+    if attribute in _LAZY_BACKGROUNDS:
+        return _background(f"background:{written}") or written.strip()
     if attribute.endswith("srcset"):
         own = largest_of_set(written)
         return own or largest_of_set(_sets_of_sources(image, attribute))
@@ -199,6 +209,13 @@ def _inside_noscript(element: Tag) -> str:
         except ParserRejectedMarkup:
             return ""
     return picture_address(inner, ("srcset", "src")) if isinstance(inner, Tag) else ""
+
+
+def _lazy_background_within(card: Tag) -> str:
+    """The first picture of the card itself or inside it that a script sets as a background."""
+    marked = card.select(", ".join(f"[{name}]" for name in _LAZY_BACKGROUNDS), limit=_MOST_IMAGES)
+    found = (picture_address(element, _LAZY_BACKGROUNDS) for element in (card, *marked))
+    return next((address for address in found if address), "")
 
 
 def _background_within(card: Tag) -> str:

@@ -5,23 +5,25 @@ import os
 import tarfile
 import threading
 import weakref
-import zlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from gzip import BadGzipFile
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from dataset.errors import ConfigError, DataError
-from dataset.importers import is_compressed, is_picture
+from dataset.importers import CAPTION_FILES, is_compressed, is_picture
 from scrape.response import FetchError
+from scrape.tar_members import DAMAGE, MarkedTar, bytes_of, forget, is_plain, readable
 
-# Of a compressed tar: small texts are kept, and pictures that were passed on the way to others.
+TABLES = (*CAPTION_FILES, "metadata.jsonl")
+# Of a compressed tar: tables and small texts are kept, and pictures that were passed on the way to
+# others. A file of a few KB may unpack to many GB.
+_LARGEST_TABLE = 50_000_000
 _LONGEST_TEXT = 64_000
+_ALL_TEXTS = 200_000_000
 _KEPT_BYTES = 64_000_000
 
 
@@ -31,6 +33,7 @@ class LocalFiles(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.refused = 0  # names that lead outside
+        self.is_cut = False  # a tar that ends too early; known when the names were read
 
     @abstractmethod
     def names(self) -> Iterator[PurePosixPath]:
@@ -43,6 +46,10 @@ class LocalFiles(ABC):
     @abstractmethod
     def has(self, name: PurePosixPath) -> bool:
         """Whether there is such a file."""
+
+    @abstractmethod
+    def version(self, name: PurePosixPath) -> str:
+        """A text that is another one when the file was changed; raises FetchError (not-found)."""
 
 
 def local_files(path: Path) -> LocalFiles:
@@ -80,6 +87,16 @@ class FolderFiles(LocalFiles):
     def has(self, name: PurePosixPath) -> bool:
         return self._file(name) is not None
 
+    def version(self, name: PurePosixPath) -> str:
+        file = self._file(name)
+        try:
+            facts = file.stat() if file is not None else None
+        except OSError:
+            facts = None
+        if facts is None:
+            raise _not_found(self.path, name)
+        return f"{facts.st_size}-{facts.st_mtime_ns}"
+
     def read(self, name: PurePosixPath, limit: int) -> bytes:
         file = self._file(name)
         if file is None:
@@ -106,11 +123,13 @@ class FolderFiles(LocalFiles):
 
 @dataclass(frozen=True)
 class _Member:
-    """Where a file lies in a tar: its number, its first byte and how many they are."""
+    """Where a file lies in a tar: its number, its first byte and how many they are; and when it
+    was changed."""
 
     number: int
     offset: int
     size: int
+    changed: float
 
 
 class TarFiles(LocalFiles):
@@ -120,6 +139,7 @@ class TarFiles(LocalFiles):
         super().__init__(path)
         self._lock = threading.Lock()
         self._members: dict[PurePosixPath, _Member] | None = None
+        self._changed = 0  # when the tar was, in ns
         self._file: IO[bytes] | None = None
         self._opened = ExitStack()
         weakref.finalize(self, self._opened.close)
@@ -133,6 +153,13 @@ class TarFiles(LocalFiles):
         with self._lock:
             return name in self._index()
 
+    def version(self, name: PurePosixPath) -> str:
+        with self._lock:
+            member = self._index().get(name)
+        if member is None:
+            raise _not_found(self.path, name)
+        return f"{member.size}-{member.changed}-{self._changed}"
+
     def read(self, name: PurePosixPath, limit: int) -> bytes:
         with self._lock:
             member = self._index().get(name)
@@ -140,7 +167,7 @@ class TarFiles(LocalFiles):
                 raise _not_found(self.path, name)
             if member.size > limit:
                 raise _too_large(name, limit)
-            with _readable(self.path):
+            with readable(self.path):
                 content = self._content(name, member)
         if len(content) != member.size:
             raise DataError(f"{self.path} has changed since it was opened; start the run again")
@@ -151,24 +178,56 @@ class TarFiles(LocalFiles):
         if self._members is None:
             found: dict[PurePosixPath, _Member] = {}
             self.refused = 0
-            with _readable(self.path), self._tar_from_start() as tar:
-                for number, member in enumerate(_members(tar)):
+            with readable(self.path), self._tar_from_start() as tar:
+                self._changed = self.path.stat().st_mtime_ns
+                for number, (member, text) in enumerate(self._whole(tar)):
                     name = PurePosixPath(member.name)
-                    if not member.isfile() or member.issparse():
+                    if not is_plain(member):
                         continue
                     if not is_inside(name):
                         self.refused += 1
                         continue
-                    found[name] = _Member(number, member.offset_data, member.size)
-                    self._note(tar, name, member)
+                    place = _Member(number, member.offset_data, member.size, member.mtime)
+                    found[name] = place
+                    self._note(name, text)
             self._members = found
         return self._members
 
-    def _tar_from_start(self) -> tarfile.TarFile:
-        return tarfile.open(self.path, "r:")
+    def _whole(self, tar: MarkedTar) -> Iterator[tuple[tarfile.TarInfo, bytes | None]]:
+        """The members one after the other, with the text of those that are kept; where the tar is
+        cut those before. Raises ReadError when there are none."""
+        passed: tuple[tarfile.TarInfo, bytes | None] | None = None
+        count = 0
+        try:
+            while (member := tar.next()) is not None:
+                if passed is not None:
+                    yield passed
+                passed, count = None, count + 1
+                passed = (member, self._text(tar, member))
+                forget(tar)
+            self.is_cut = not tar.has_end
+        except DAMAGE:
+            self.is_cut = True
+        last = passed[0] if passed is not None else None
+        is_whole = last is not None and last.offset_data + last.size <= self._length(tar)
+        if self.is_cut and count <= 1 and not is_whole:
+            raise tarfile.ReadError("it ends within its first file")
+        if passed is not None and is_whole:
+            yield passed
 
-    def _note(self, tar: tarfile.TarFile, name: PurePosixPath, member: tarfile.TarInfo) -> None:
-        """A member was passed while the list was made."""
+    def _tar_from_start(self) -> MarkedTar:
+        return MarkedTar.opened(self.path, "r:")
+
+    def _length(self, tar: tarfile.TarFile) -> int:
+        """How many bytes of tar there are, when its end was reached."""
+        return self.path.stat().st_size
+
+    def _text(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
+        """The content of a member that is to be kept from the first pass."""
+        return None
+
+    def _note(self, name: PurePosixPath, text: bytes | None) -> None:
+        """A whole member was passed while the list was made."""
 
     def _content(self, name: PurePosixPath, member: _Member) -> bytes:
         """The bytes of a member; the caller holds the lock."""
@@ -185,6 +244,7 @@ class PackedTarFiles(TarFiles):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._texts: dict[PurePosixPath, bytes] = {}
+        self._text_bytes = 0
         self._kept: OrderedDict[PurePosixPath, bytes] = OrderedDict()
         self._kept_bytes = 0
         self._tar: tarfile.TarFile | None = None
@@ -195,13 +255,35 @@ class PackedTarFiles(TarFiles):
             members = self._index()
         yield from sorted(members, key=lambda name: (is_picture(name), members[name].number))
 
-    def _tar_from_start(self) -> tarfile.TarFile:
-        return tarfile.open(self.path, "r|*")
+    def _tar_from_start(self) -> MarkedTar:
+        return MarkedTar.opened(self.path, "r|*")
 
-    def _note(self, tar: tarfile.TarFile, name: PurePosixPath, member: tarfile.TarInfo) -> None:
-        is_table = name.suffix.lower() in (".csv", ".jsonl")
-        if is_table or (name.suffix.lower() == ".txt" and member.size <= _LONGEST_TEXT):
-            self._texts[name] = _bytes_of(tar, member)
+    def _length(self, tar: tarfile.TarFile) -> int:
+        return tar.fileobj.tell() if tar.fileobj is not None else 0
+
+    def _text(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
+        name = PurePosixPath(member.name)
+        is_table = name.name in TABLES
+        is_text = name.suffix.lower() == ".txt" and member.size <= _LONGEST_TEXT
+        if not is_plain(member) or not (is_table or is_text):
+            return None
+        if member.size > _LARGEST_TABLE:
+            raise DataError(
+                f"{name} in {self.path} unpacks to {member.size} bytes, over {_LARGEST_TABLE}; "
+                "unpack the tar and give the folder"
+            )
+        if self._text_bytes + member.size > _ALL_TEXTS:
+            raise DataError(
+                f"the tables and texts in {self.path} unpack to over {_ALL_TEXTS} bytes; "
+                "unpack the tar and give the folder"
+            )
+        return bytes_of(tar, member)
+
+    def _note(self, name: PurePosixPath, text: bytes | None) -> None:
+        self._text_bytes -= len(self._texts.pop(name, b""))
+        if text is not None:
+            self._texts[name] = text
+            self._text_bytes += len(text)
 
     def _content(self, name: PurePosixPath, member: _Member) -> bytes:
         if name in self._texts:
@@ -214,10 +296,10 @@ class PackedTarFiles(TarFiles):
             self._tar = self._opened.enter_context(self._tar_from_start())
             self._next = 0
         while (passed := self._tar.next()) is not None:
-            _forget(self._tar)
+            forget(self._tar)
             self._next += 1
             if self._next > member.number:
-                return _bytes_of(self._tar, passed)
+                return bytes_of(self._tar, passed)
             self._keep(self._tar, passed, self._next - 1)
         return b""
 
@@ -227,34 +309,10 @@ class PackedTarFiles(TarFiles):
         is_known = place is not None and place.number == number and name not in self._kept
         if not is_known or not is_picture(name) or passed.size > _KEPT_BYTES // 4:
             return
-        self._kept[name] = _bytes_of(tar, passed)
+        self._kept[name] = bytes_of(tar, passed)
         self._kept_bytes += passed.size
         while self._kept_bytes > _KEPT_BYTES:
             self._kept_bytes -= len(self._kept.popitem(last=False)[1])
-
-
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members one after the other."""
-    while (member := tar.next()) is not None:
-        yield member
-        _forget(tar)
-
-
-def _forget(tar: tarfile.TarFile) -> None:
-    tar.members = []  # type: ignore[attr-defined]  # or a large tar would fill the memory
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, EOFError, BadGzipFile, LZMAError, zlib.error, OSError) as error:
-        raise DataError(f"{path} is no readable tar ({error}); check the file") from error
-
-
-def _bytes_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    stream = tar.extractfile(member)
-    return stream.read() if stream is not None else b""
 
 
 def _within(content: bytes, limit: int, name: PurePosixPath) -> bytes:

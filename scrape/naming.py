@@ -34,13 +34,14 @@ class Naming:
         self._ledger, self._store, self._supply = catalog.ledger, store, supply
         self._report, self._settings, self._time_after = report, settings, time_after
         self._outcomes = Outcomes(catalog, report)
-        self._fresh = dict.fromkeys(report.sources, 0)
+        # Ids of what was named for the first time, to count up to the limit.
+        self._fresh: dict[str, set[int]] = {name: set() for name in report.sources}
 
     def note(self, source: Source[Any], item: ScrapedItem) -> bool:
         """Ask the ledger about an item, and leave it there if it is new; False at the limit."""
         name, limit = source.spec.name, self._settings.limit
         share = self._report.sources[name]
-        if limit is not None and self._fresh[name] >= limit:
+        if limit is not None and len(self._fresh[name]) >= limit:
             share.is_limited = True
             return False
         share.items += 1
@@ -61,7 +62,8 @@ class Naming:
         else:
             if record.state == "fetched":
                 self._reopen(record, candidate)
-            self._fresh[name] += not self._supply.is_under_way(record)
+            if limit is not None:
+                self._fresh[name].add(record.id)
             self._supply.opened(host)
         return True
 
@@ -78,8 +80,8 @@ class Naming:
     def _reopen(self, record: AddressRecord, candidate: Candidate) -> None:
         """Ask again for a fetched picture: whether it changed, or all of it when it was lost."""
         if self._is_there(record):
-            record = replace(record, state="retry", reason="recheck")
+            record = replace(record, state="retry", reason="recheck", attempts=0)
         else:
-            record = replace(record, state="new", reason="lost", sha256="")
+            record = replace(record, state="new", reason="lost", sha256="", attempts=0)
         self._ledger.put(record)
         self._ledger.add_candidate(record.id, candidate)

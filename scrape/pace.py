@@ -22,6 +22,8 @@ _PROBE_AFTER_S = 60.0
 # The first gap learnt from a push-back, in seconds, and how fast it is forgotten with each answer.
 _FIRST_LEARNT_S = 0.5
 _FORGET = 0.9
+# Idle hosts are forgotten when so many are known.
+_LANES = 2000
 # A host is slow when its answers take this much longer than its best, and at least this long.
 _SLOW_TIMES = 3.0
 _SLOW_S = 1.0
@@ -45,6 +47,7 @@ class Lane:
     connections: int
     gap_s: float
     busy: int = 0
+    started_at: float = -math.inf
     free_at: float = 0.0
     awake_at: float = 0.0
     failures: int = 0
@@ -72,6 +75,7 @@ class Pace:
         self._longest_wait_s = longest_wait_s
         self._gap_s = gap_s
         self._lanes: dict[str, Lane] = {}
+        self._sweep_at = _LANES
         self._changed = threading.Condition()
 
     def limit(self, host: str, limit: HostLimit) -> None:
@@ -90,7 +94,9 @@ class Pace:
         """Leave at least `gap_s` between two requests of `host` from now on."""
         with self._changed:
             lane = self._lane(host)
-            lane.gap_s = max(lane.gap_s, gap_s)
+            if gap_s > lane.gap_s:
+                lane.gap_s = gap_s
+                lane.free_at = max(lane.free_at, lane.started_at + gap_s)
 
     def take(self, host: str) -> float:
         """Take a turn if there is one now (returns 0); else the seconds until there may be one,
@@ -100,7 +106,8 @@ class Pace:
             delay = self._delay(host, lane)
             if delay <= 0:
                 lane.busy += 1
-                lane.free_at = self._clock.now() + lane.present_gap_s
+                lane.started_at = self._clock.now()
+                lane.free_at = lane.started_at + lane.present_gap_s
                 return 0.0
             return delay
 
@@ -194,25 +201,29 @@ class Pace:
             if lane.failures >= _DOWN_AFTER:
                 lane.down_since = self._clock.now()
 
-    def forget(self, host: str) -> None:
-        """Drop what is known of a host that is done, unless it is asleep, down or in use."""
-        with self._changed:
-            lane = self._lanes.get(host)
-            if lane is not None and not (
-                lane.busy
-                or lane.failures
-                or lane.limit != HostLimit()
-                or max(lane.awake_at, lane.free_at) > self._clock.now()
-            ):
-                del self._lanes[host]
-
     def stop(self) -> None:
         """Wake every sleeper; nobody gets a turn any more."""
         self.stopped.set()
         with self._changed:
             self._changed.notify_all()
 
+    def _forget_idle(self) -> None:
+        """Drop what is known of hosts that are neither in use nor asleep nor down."""
+        present = self._clock.now()
+        self._lanes = {
+            host: lane
+            for host, lane in self._lanes.items()
+            if lane.busy
+            or lane.failures
+            or lane.learnt_s
+            or lane.limit != HostLimit()
+            or max(lane.awake_at, lane.free_at) > present
+        }
+
     def _lane(self, host: str) -> Lane:
         if host not in self._lanes:
+            if len(self._lanes) >= self._sweep_at:
+                self._forget_idle()
+                self._sweep_at = max(_LANES, 2 * len(self._lanes))
             self._lanes[host] = Lane(self._connections, self._gap_s)
         return self._lanes[host]

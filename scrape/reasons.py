@@ -38,6 +38,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no-icon": ("the site has no usable icon", ""),
     "cut-short": ("the answer ended before its declared end, again and again", "scrape retry"),
     "bad-encoding": ("the answer's compression is unknown or damaged", ""),
+    "astray": ("the site's robots.txt leads to where nobody may go", ""),
     "redirect-loop": ("the address leads in a circle", ""),
     "too-many-redirects": ("the address leads on and on", ""),
     "dns": ("the host's name was not found", ""),

@@ -1,6 +1,7 @@
 """robots.txt (RFC 9309): asked once per site and run, obeyed for every request."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,10 @@ from scrape.response import FetchError, Response
 
 _ALLOW_ALL = ""
 _KEPT_S = 24 * 3600.0  # RFC 9309, 2.4: no longer than a day
+# Rules that are about to expire count as not known: they may be read again at any moment.
+_SOON_S = 600.0
+# Sites whose rules are kept in memory; those not asked for longest are forgotten.
+_SITES = 1000
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Robots:
         self._fetch = fetch
         self._clock = clock
         self._longest_delay_s = longest_delay_s
-        self._rules: dict[str, _Rules] = {}
+        self._rules: OrderedDict[str, _Rules] = OrderedDict()
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -51,9 +56,11 @@ class Robots:
             raise DisallowedError("robots", f"robots.txt forbids {address}")
 
     def knows(self, address: str) -> bool:
-        """Whether the rules for `address` were read already."""
+        """Whether the rules for `address` are at hand, so that `check` will ask for nothing."""
         with self._lock:
-            return origin_of(address) in self._rules
+            rules = self._rules.get(origin_of(address))
+            age_s = self._clock.now() - rules.read_at if rules else _KEPT_S
+            return age_s < _KEPT_S - _SOON_S
 
     def delay_s(self, address: str) -> float:
         """The site's Crawl-delay in seconds, capped; 0 when it asks for none."""
@@ -65,10 +72,22 @@ class Robots:
         with self._lock:
             lock = self._locks.setdefault(site, threading.Lock())
         with lock:
-            rules = self._rules.get(site)
+            with self._lock:
+                rules = self._rules.get(site)
+                if rules is not None:
+                    self._rules.move_to_end(site)
             if rules is None or self._clock.now() - rules.read_at > _KEPT_S:
-                rules = self._rules[site] = self._read(site)
+                rules = self._read(site)
+                self._keep(site, rules)
             return rules
+
+    def _keep(self, site: str, rules: _Rules) -> None:
+        with self._lock:
+            self._rules[site] = rules
+            self._rules.move_to_end(site)
+            while len(self._rules) > _SITES:
+                forgotten, _ = self._rules.popitem(last=False)
+                self._locks.pop(forgotten, None)
 
     def _read(self, site: str) -> _Rules:
         try:
@@ -76,10 +95,11 @@ class Robots:
         except FetchError as error:
             if 400 <= error.status < 500 and error.status != 429:
                 return _Rules(Protego.parse(_ALLOW_ALL), read_at=self._clock.now())
-            if error.reason == "stopped":
+            if error.reason in ("stopped", "host-asleep", "host-down"):
                 raise
-            return _Rules(
-                Protego.parse(_ALLOW_ALL), unreachable=str(error), read_at=self._clock.now()
-            )
+            return self._unreachable(str(error))
         text = answer.body.decode("utf-8-sig", "replace")
         return _Rules(Protego.parse(text), read_at=self._clock.now())
+
+    def _unreachable(self, why: str) -> _Rules:
+        return _Rules(Protego.parse(_ALLOW_ALL), unreachable=why, read_at=self._clock.now())

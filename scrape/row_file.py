@@ -1,16 +1,18 @@
 """Rows of a list as they stream: txt, csv, tsv, jsonl (each gzipped or not) and parquet.
 
 A row maps its columns' names, in lower case, to the texts that stand there. A row that cannot be
-read costs itself alone; a file that is no UTF-8 is refused as a whole.
+read or is no UTF-8 costs itself alone; a file of which no row is UTF-8 is refused as a whole.
 """
 
 import csv
 import gzip
 import io
 import json
+import math
+import re
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,10 @@ _TEXT_KINDS = {
     "ndjson": "jsonl",
 }
 _PARQUET_ROWS = 1000
+# Bytes that are no UTF-8, as surrogateescape (PEP 383) shows them; after so many rows of them and
+# none without, the file is in another encoding.
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+_MOST_UNDECODED = 100
 
 
 @dataclass
@@ -56,7 +62,7 @@ def row_kind(name: str) -> str:
     return _TEXT_KINDS.get(suffix, "") if dot and stem else ""
 
 
-def file_rows(path: Path, bad: BadRows) -> Iterator[Row]:
+def file_rows(path: Path, bad: BadRows) -> Generator[Row, None, None]:
     """The rows of the list at `path`; `bad` counts those that cannot be read.
 
     Raises ConfigError when it cannot be opened, is no kind of list, or parquet is not installed;
@@ -78,13 +84,36 @@ def file_rows(path: Path, bad: BadRows) -> Iterator[Row]:
 def text_rows(file: IO[bytes], kind: str, origin: str, bad: BadRows) -> Iterator[Row]:
     """The rows of an open list of a kind other than parquet; raises DataError naming `origin`."""
     with _text_of(file, origin) as text:
-        lines = _lines(text, bad)
+        lines, encoding = _lines(text, bad), _Encoding(origin, bad)
         if kind == "txt":
-            yield from _written_rows(lines)
+            yield from _written_rows(filter(encoding.is_right, lines))
         elif kind == "jsonl":
-            yield from _json_rows(lines, bad)
+            yield from _json_rows(filter(encoding.is_right, lines), bad)
         else:
-            yield from _table_rows(lines, "\t" if kind == "tsv" else ",", bad)
+            yield from _table_rows(lines, "\t" if kind == "tsv" else ",", bad, encoding)
+        encoding.check()
+
+
+class _Encoding:
+    """Tells the rows that are UTF-8, and gives up on a file of which none is."""
+
+    def __init__(self, origin: str, bad: BadRows) -> None:
+        self._origin, self._bad = origin, bad
+        self._right = self._wrong = 0
+
+    def is_right(self, row: str) -> bool:
+        if row.isascii() or not _NO_UTF8.search(row):
+            self._right += bool(row.strip())
+            return True
+        self._bad.add("a row is not UTF-8", row)
+        self._wrong += 1
+        if self._wrong >= _MOST_UNDECODED:
+            self.check()
+        return False
+
+    def check(self) -> None:
+        if self._wrong and not self._right:
+            raise DataError(f"{self._origin} is not UTF-8; save it as UTF-8")
 
 
 def is_address(text: str) -> bool:
@@ -101,10 +130,8 @@ def _text_of(file: IO[bytes], origin: str) -> Iterator[io.TextIOWrapper]:
             start = plain.peek(4096)[:4096]
             if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
                 raise DataError(f"{origin} is UTF-16 or no text at all; save it as UTF-8")
-            with io.TextIOWrapper(plain, "utf-8-sig", newline="") as text:
+            with io.TextIOWrapper(plain, "utf-8-sig", "surrogateescape", newline="") as text:
                 yield text
-    except UnicodeDecodeError as error:
-        raise DataError(f"{origin} is not UTF-8 ({error.reason}); save it as UTF-8") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{origin} is a damaged gzip file: {error}; fetch it again") from error
 
@@ -136,12 +163,14 @@ def _json_rows(lines: Iterable[str], bad: BadRows) -> Iterator[Row]:
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):
-            yield {_name(key): _texts(value) for key, value in found.items()}
+            yield _row(found, map(_texts, found.values()))
         else:
             bad.add("a line is no JSON object", line)
 
 
-def _table_rows(lines: Iterator[str], delimiter: str, bad: BadRows) -> Iterator[Row]:
+def _table_rows(
+    lines: Iterator[str], delimiter: str, bad: BadRows, encoding: _Encoding
+) -> Iterator[Row]:
     """Rows of a table (RFC 4180). Where the first one holds an address there is no header: the
     columns are named 1, 2, ... as well as url (that address) and caption (the next other one)."""
     table = _Table(lines, delimiter)
@@ -152,11 +181,13 @@ def _table_rows(lines: Iterator[str], delimiter: str, bad: BadRows) -> Iterator[
                 names = [_name(cell) for cell in cells]
                 continue
             names = _names_without_header(cells)
+        if not encoding.is_right(delimiter.join(cells)):
+            continue
         if any(cells[len(names) :]):
             bad.add(f"a row has over {len(names)} cells", delimiter.join(cells))
         else:
-            row: Row = {name: (cell,) for name, cell in zip(names, cells, strict=False)}
-            yield row | {name: row.get(name, ("",)) for name in names[len(cells) :]}
+            missing = [""] * (len(names) - len(cells))
+            yield _row(names, ((cell,) for cell in (*cells[: len(names)], *missing)))
 
 
 def _names_without_header(cells: Sequence[str]) -> list[str]:
@@ -238,25 +269,30 @@ def _parquet_rows(path: Path, bad: BadRows) -> Iterator[Row]:
             f"{path} needs pyarrow to be read; install it: pip install -e '.[parquet]'"
         ) from None
     try:
-        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+        with (
+            path.open("rb") as opened,
+            pyarrow.parquet.ParquetFile(opened, pre_buffer=False) as file,
+        ):
             names = [field.name for field in file.schema_arrow if _holds_text(field.type)]
             batches = file.iter_batches(_PARQUET_ROWS, columns=names, use_threads=False)
             for batch in batches:
                 yield from _batch_rows(batch, bad)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the file's
+            raise
         why = str(error).splitlines()[0] if str(error) else "unknown reason"
         raise DataError(f"{path} is no readable parquet file: {why}; fetch it again") from error
 
 
 def _batch_rows(batch: Any, bad: BadRows) -> Iterator[Row]:
-    names = [_name(name) for name in batch.schema.names]
+    names = batch.schema.names
     for number in range(batch.num_rows):
         try:
             values = [column[number].as_py() for column in batch.columns]
         except UnicodeDecodeError:
             bad.add("a row is not UTF-8")
             continue
-        yield dict(zip(names, map(_texts, values), strict=True))
+        yield _row(names, map(_texts, values))
 
 
 def _holds_text(kind: Any) -> bool:
@@ -269,16 +305,30 @@ def _holds_text(kind: Any) -> bool:
     return any(test(kind) for test in tests)
 
 
+def _row(names: Iterable[str], texts: Iterable[tuple[str, ...]]) -> Row:
+    """The texts by name; columns of one name are taken together."""
+    row: Row = {}
+    for written, found in zip(names, texts, strict=True):
+        name = _name(written)
+        row[name] = row[name] + found if name in row else found
+    return row
+
+
 def _name(written: str) -> str:
-    return written.strip().casefold()
+    return _NO_UTF8.sub("\ufffd", written).strip().casefold()
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    """What a value says in words: a text, a number, or a list of them; all else says nothing."""
+    """What a value says in words: a text, a finite number, or a list of texts. None is an empty
+    text; all else says nothing."""
+    if value is None:
+        return ("",)
     if isinstance(value, str):
         return (value,)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return (str(value),)
+    if isinstance(value, int):
+        return () if isinstance(value, bool) else (str(value),)
+    if isinstance(value, float):
+        return (str(value),) if math.isfinite(value) else ()
     if isinstance(value, list):
         return tuple(entry for entry in value if isinstance(entry, str))
     return ()

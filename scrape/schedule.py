@@ -89,7 +89,6 @@ class Schedule:
             is_over = queue.is_drained and not (queue.in_flight or queue.tasks)
             if is_over and not any(entry[2] == host for entry in self._delayed):
                 del self._queues[host]
-                self._pace.forget(host)
 
     def again(self, host: str, task: Task, seconds: float) -> None:
         """Queue `task` once more, after `seconds`."""
@@ -109,11 +108,12 @@ class Schedule:
                 if not queue.is_drained and len(queue.tasks) < at_least
             ]
 
-    def refresh(self, host: str) -> None:
-        """The ledger has a new address of `host`: look there again."""
+    def refresh(self, host: str) -> bool:
+        """The ledger has a new address of `host`: look there again; False if it has no queue."""
         with self._changed:
             if host in self._queues:
                 self._queues[host].is_drained = False
+            return host in self._queues
 
     @property
     def hosts(self) -> set[str]:
@@ -175,7 +175,6 @@ class Schedule:
             is_over = queue.is_drained and not (queue.in_flight or queue.tasks)
             if is_over and not any(entry[2] == host for entry in self._delayed):
                 del self._queues[host]
-                self._pace.forget(host)
 
     def end(self) -> None:
         with self._changed:

@@ -18,6 +18,9 @@ _HOSTS = 256
 _QUEUED = 4096
 # Tasks that may wait for another try at once; beyond it they are left to the next run.
 _DELAYED = 10_000
+# Hosts to remember between two fillings, and to look for in the ledger at one.
+_OPENED = 10_000
+_PROBES = 2000
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 # A host whose circuit is open is tried again after this time if the run still goes on.
@@ -47,6 +50,7 @@ class Supply:
         self._busy: set[int] = set()  # queued, in flight, or waiting for another try
         self._tries: dict[int, int] = {}  # of those that failed in this run
         self._spent: set[int] = set()  # had all their tries in this run
+        self._opened: dict[str, None] = {}  # hosts of which something was named, in that order
         self._cursor = ""
         self._found_any = False
         self._may_have_more = True
@@ -54,12 +58,15 @@ class Supply:
     @property
     def is_exhausted(self) -> bool:
         """Whether nothing is open that this run could ask for, nor on its way."""
-        return not (self._busy or self._may_have_more)
+        return not (self._busy or self._opened or self._may_have_more)
 
     def opened(self, host: str) -> None:
         """An address of `host` was noted as open."""
-        self._schedule.refresh(host)
-        self._may_have_more = True
+        if not self._schedule.refresh(host):
+            self._opened[host] = None
+        if len(self._opened) > _OPENED:  # too many to remember: look for them in the ledger
+            self._opened.clear()
+            self._may_have_more = True
 
     def fill(self) -> None:
         """Top up the queues, and bring in further hosts while there is room."""
@@ -70,18 +77,29 @@ class Supply:
         for host, after in self._schedule.low(batch // 2):
             self._schedule.add(host, self._tasks(host, after, batch))
         most = _HOSTS + len(self._schedule.parked)  # these hold nothing
-        while self._may_have_more and len(hosts) < most:
-            found = self._ledger.next_host(self._cursor, {*hosts, *self.resting})
-            if found is None:  # once round; again, if this round found anything
+        while self._opened and len(hosts) < most:
+            found = next(iter(self._opened))
+            del self._opened[found]
+            if found not in hosts and found not in self.resting:
+                self._begin(found, hosts)
+        for _ in range(_PROBES):  # of hosts that other sources named there may be very many
+            if not self._may_have_more or len(hosts) >= most:
+                break
+            following = self._ledger.next_host(self._cursor, {*hosts, *self.resting})
+            if following is None:  # once round; again, if this round found anything
                 self._may_have_more = self._found_any
                 self._cursor, self._found_any = "", False
                 continue
-            self._cursor = found
-            tasks = self._tasks(found, 0, _QUEUED // _HOSTS)
-            if tasks:
-                self._found_any = True
-                hosts.add(found)
-                self._schedule.add(found, tasks)
+            self._cursor = following
+            self._found_any |= self._begin(following, hosts)
+
+    def _begin(self, host: str, hosts: set[str]) -> bool:
+        """Bring a host in, if it has anything for this run."""
+        tasks = self._tasks(host, 0, _QUEUED // _HOSTS)
+        if tasks:
+            hosts.add(host)
+            self._schedule.add(host, tasks)
+        return bool(tasks)
 
     def finished(self, task: Task) -> None:
         """The last word on a task in this run was spoken."""
@@ -112,6 +130,7 @@ class Supply:
         dropped = self._schedule.park(host, _PARKED_S, reason)
         for task in dropped:
             self.finished(task)
+            self._shares[task.items[0].source].asked -= 1
         return dropped
 
     def rest(self, host: str, awake_at: str, reason: str) -> list[Task]:
@@ -122,7 +141,7 @@ class Supply:
 
     def _tasks(self, host: str, after: int, count: int) -> list[Task]:
         """The next open addresses of `host` that are not under way."""
-        while True:
+        while not self._is_at_limit():
             records = self._ledger.open_addresses(
                 host, self._names, self._time(), after=after, limit=count
             )
@@ -134,6 +153,7 @@ class Supply:
             if tasks:
                 self._busy.update(task.record.id for task in tasks)
                 return tasks
+        return []
 
     def _with_items(self, records: list[AddressRecord]) -> list[Task]:
         named = self._ledger.candidates([record.id for record in records])
@@ -142,6 +162,11 @@ class Supply:
             items = [item_of(record.url, candidate) for candidate in named[record.id]]
             tasks.append(Task(record, tuple(i for i in items if i.source in self._sources)))
         return tasks
+
+    def _is_at_limit(self) -> bool:
+        """Whether no source may ask for anything more."""
+        limit = self._limit
+        return limit is not None and all(s.asked >= limit for s in self._shares.values())
 
     def _is_within_limit(self, task: Task) -> bool:
         share = self._shares[task.items[0].source]

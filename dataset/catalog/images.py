@@ -98,6 +98,9 @@ class Images:
             [(image_id, algorithm, value) for algorithm, value in hashes.items()],
         )
 
+    def set_pixels(self, image_id: int, pixel_sha256: str) -> None:
+        self._db.execute("UPDATE image SET pixel_sha256 = ? WHERE id = ?", (pixel_sha256, image_id))
+
     def set_quality(self, image_id: int, scores: Mapping[str, float]) -> None:
         self._db.executemany(
             "INSERT OR REPLACE INTO quality (image_id, measure, score) VALUES (?, ?, ?)",

@@ -131,20 +131,21 @@ class Ledger:
         row = self._db.execute(f"SELECT count(*) FROM address WHERE {_IS_OPEN}").fetchone()
         return int(row[0])
 
-    def reopen(self, reason: str, sources: Sequence[str] = ()) -> int:
-        """Let every address with this reason (of `sources`, if given) be asked again; how many."""
-        clause, values = "", [now(), reason]
-        if sources:
-            clause = (
-                " AND EXISTS (SELECT 1 FROM candidate WHERE address_id = address.id "
-                f"AND source IN ({', '.join('?' * len(sources))}))"
-            )
-            values += sources
+    def closed_count(self, reason: str, sources: Sequence[str]) -> int:
+        """How many addresses `reopen` would open again."""
+        row = self._db.execute(
+            f"SELECT count(*) FROM address WHERE {_closed(sources)}", [reason, *sources]
+        ).fetchone()
+        return int(row[0])
+
+    def reopen(self, reason: str, sources: Sequence[str]) -> int:
+        """Let every address of `sources` that came to nothing for this reason be asked again; how
+        many they are."""
         with transaction(self._db):
             cursor = self._db.execute(
                 "UPDATE address SET state = 'new', next_try_at = '', attempts = 0, updated_at = ? "
-                f"WHERE reason = ? AND state NOT IN ('new', 'fetched'){clause}",
-                values,
+                f"WHERE {_closed(sources)}",
+                [now(), reason, *sources],
             )
         return int(cursor.rowcount)
 
@@ -212,3 +213,12 @@ class Ledger:
                 return
             yield from (AddressRecord(**row) for row in rows)
             after = int(rows[-1]["id"])
+
+
+def _closed(sources: Sequence[str]) -> str:
+    """Addresses with a reason, named by `sources`, that are neither new nor fetched."""
+    return (
+        "reason = ? AND state IN ('rejected', 'retry', 'failed', 'refused') AND EXISTS "
+        "(SELECT 1 FROM candidate WHERE address_id = address.id "
+        f"AND source IN ({', '.join('?' * len(sources))}))"
+    )

@@ -1,10 +1,13 @@
 """Kind addresses: a list of picture addresses with their captions, in a file or many."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 
 from dataset.errors import ConfigError, DataError
+from scrape.addresses import host_of
 from scrape.captions import LONGEST_NAME, captions_of, clean_text
 from scrape.client import PoliteClient
 from scrape.json_answer import link_of
@@ -22,11 +25,16 @@ picture = "photo"
 captions = ["headline", "summary"]
 """
 
+# By its name the address of a picture; often one, else the name of a file; that of a picture or of
+# the page that shows it.
 _PICTURE = (
     "image_url", "imageurl", "image url", "img_url", "picture_url", "photo_url", "photo_image_url",
-    "contenturl", "content_url", "media_url", "originalurl", "original_url", "file_url", "url",
-    "image", "picture", "src", "address", "link", "uri",
+    "contenturl", "content_url", "media_url", "originalurl", "original_url", "file_url",
 )  # fmt: skip
+_IMAGE = ("image", "picture", "src")
+_ADDRESS = ("url", "address", "link", "uri")
+# Rows that are looked at for the first usable one, before a run begins.
+_FIRST_ROWS = 1000
 _CAPTIONS = ("caption", "captions", "text", "title", "description", "alt_text", "alt")
 _OTHERS = {
     "label": ("label", "class", "class_name", "category"),
@@ -59,8 +67,20 @@ class Columns:
     def first(self, row: Row, meaning: str) -> str:
         """The first text of `row` under the column that means `meaning`, or ""."""
         stated = getattr(self, meaning)
-        names = (stated.strip().casefold(),) if stated else _OTHERS.get(meaning, _PICTURE)
+        names = (stated.strip().casefold(),) if stated else _OTHERS[meaning]
         return next((text for name in names for text in row.get(name, ()) if text.strip()), "")
+
+    def addresses(self, row: Row) -> tuple[str, str]:
+        """(the picture's address, that of its page) in `row`; the first is "" when there is none,
+        the second is the first where no other is told."""
+        page = link_of(self.first(row, "page"))
+        if self.picture:
+            picture = link_of(self.first(row, "picture"))
+            return picture, page or picture
+        picture, other = _link_in(row, (*_PICTURE, *_IMAGE)), _link_in(row, _ADDRESS)
+        if not picture and not _has_empty_picture(row):
+            picture = other
+        return picture, page or other or picture
 
     def all_captions(self, row: Row) -> Iterator[tuple[str, str]]:
         """Captions and the columns where they stand, best first."""
@@ -81,6 +101,23 @@ class Columns:
         names = [name for name in (*stated, *self.captions) if name]
         return next((name for name in names if name.strip().casefold() not in row), "")
 
+    def has_picture(self, row: Row) -> bool:
+        """Whether `row` has a column that may hold the picture's address."""
+        return bool(self.picture) or any(name in row for name in (*_PICTURE, *_IMAGE, *_ADDRESS))
+
+
+def _link_in(row: Row, names: tuple[str, ...]) -> str:
+    """The first web address in the columns `names`, or ""."""
+    links = (link_of(text) for name in names for text in row.get(name, ()))
+    return next((link for link in links if link), "")
+
+
+def _has_empty_picture(row: Row) -> bool:
+    """Whether a column of pictures says nothing; one of files' names is none of these."""
+    return any(name in row for name in _PICTURE) or any(
+        row.get(name) and not any(text.strip() for text in row[name]) for name in _IMAGE
+    )
+
 
 @dataclass(frozen=True, kw_only=True)
 class AddressListSpec(SourceSpec):
@@ -96,6 +133,19 @@ class AddressListSpec(SourceSpec):
             raise ConfigError(f"source {self.name} has no list; give path = FILE or --from FILE")
         if self.queries:
             raise ConfigError(f"source {self.name} is a list and takes no queries; leave them out")
+
+    def hosts(self) -> tuple[str, ...]:
+        """The host of the first usable row, for all; () when there is none or no reading it."""
+        try:
+            path = _lists(Path(self.path))[0]
+            if not path.is_file():  # a pipe is read once
+                return ()
+            with closing(file_rows(path, BadRows())) as rows:
+                links = (self.columns.addresses(row)[0] for row in islice(rows, _FIRST_ROWS))
+                first = next((link for link in links if link), "")
+        except (ConfigError, DataError, OSError):
+            return ()
+        return (host_of(first),) if first else ()
 
 
 class AddressList(Source[AddressListSpec]):
@@ -120,12 +170,12 @@ class AddressList(Source[AddressListSpec]):
         bad, found, columns = BadRows(), 0, self.spec.columns
         is_table = row_kind(path.name) in ("csv", "tsv", "parquet")
         for number, row in enumerate(file_rows(path, bad)):
-            if is_table and number == 0 and (name := columns.missing(row)):
-                raise ConfigError(f"{path} has no column {name!r}; it has: {', '.join(row)}")
-            address = link_of(columns.first(row, "picture"))
+            if is_table and number == 0:
+                self._check_columns(path, row)
+            address, page = columns.addresses(row)
             if address:
                 found += 1
-                yield self._item(row, address)
+                yield self._item(row, address, page)
             else:
                 bad.add("a row has no web address", " ".join(t for v in row.values() for t in v))
         if bad.count and not found:
@@ -136,12 +186,22 @@ class AddressList(Source[AddressListSpec]):
         if bad.count:
             self.warn(f"{path} has {bad.count} unusable rows; {bad.example}")
 
-    def _item(self, row: Row, address: str) -> ScrapedItem:
+    def _check_columns(self, path: Path, row: Row) -> None:
+        name = self.spec.columns.missing(row)
+        if name:
+            raise ConfigError(f"{path} has no column {name!r}; it has: {', '.join(row)}")
+        if not self.spec.columns.has_picture(row):
+            raise DataError(
+                f"{path} has no column of picture addresses; it has: {', '.join(row)[:500]}; "
+                "name its column: columns.picture"
+            )
+
+    def _item(self, row: Row, address: str, page: str) -> ScrapedItem:
         spec, columns = self.spec, self.spec.columns
         licence = columns.licence_in(row, spec.licence, spec.licence_url)
         return ScrapedItem(
             picture_url=address,
-            page_url=link_of(columns.first(row, "page")) or address,
+            page_url=page,
             source=spec.name,
             captions=captions_of(columns.all_captions(row)),
             label=spec.label or clean_text(columns.first(row, "label"), LONGEST_NAME),

@@ -1,12 +1,16 @@
 """Kind card-grid: pages of cards, each with a picture, its text and perhaps a detail page."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from bs4 import Tag
 
 from dataset.errors import ConfigError, DisallowedError
+from dataset.importers import is_picture
 from dataset.records import Caption
 from scrape.captions import (
     LONGEST_NAME,
@@ -106,6 +110,9 @@ class CardGrid(Source[CardGridSpec]):
     def __init__(self, spec: CardGridSpec) -> None:
         super().__init__(spec)
         self._has_saved = False
+        self._cards = 0  # of the pages so far
+        self._matches: Counter[str] = Counter()  # on how many of them a caption rule matched
+        self._told_gone: set[str] = set()
 
     def items(self, client: PoliteClient) -> Iterator[ScrapedItem]:
         """A list that is gone or not understood does not keep the others from being read; it
@@ -132,15 +139,17 @@ class CardGrid(Source[CardGridSpec]):
             visited.add(address)
             response = client.get(address, "page")
             page = Page(response)
-            cards = page.soup.select(self.spec.card)
+            cards = _innermost(page.soup.select(self.spec.card))
             if not cards and address == first and not self.spec.may_be_empty:
                 raise SourceError(
                     "no-cards",
                     f"{address}: card {self.spec.card!r} finds nothing; has the page changed?"
                     f"{self._kept(response)}",
                 )
-            found = [self._item(page, card, query) for card in cards]
+            matches: Counter[str] = Counter()
+            found = [self._item(page, card, query, matches) for card in cards]
             self._check_counts(response, address, found)
+            self._check_rules(response, address, len(cards), matches)
             shown = {item.picture_url or str(item.captions) for item in found}
             yield from (item for item in found if item.picture_url)
             address = "" if shown <= seen else self._next(page)
@@ -152,7 +161,9 @@ class CardGrid(Source[CardGridSpec]):
         try:
             page = Page(client.get(item.detail_url, "page"))
         except (FetchError, DisallowedError) as error:
-            if error.reason == "opt-out":  # the picture's own page says no
+            may_pass = isinstance(error, FetchError) and not error.is_final
+            # The picture's own page says no, or may tell more another time.
+            if error.reason in ("opt-out", "robots-unreachable") or may_pass:
                 raise
             log.info("%s: no detail page: %s", item.source, error)
             return item
@@ -191,17 +202,22 @@ class CardGrid(Source[CardGridSpec]):
             )
         return answer
 
-    def _item(self, page: Page, card: Tag, query: str) -> ScrapedItem:
+    def _item(self, page: Page, card: Tag, query: str, matches: Counter[str]) -> ScrapedItem:
         spec = self.spec
         written = page.link(picture_of_card(card, spec.image, spec.picture))
         original = original_address(written) if spec.originals and written else written
         detail = page.link(pick(card, spec.detail)) if spec.detail else ""
+        if _is_picture_file(detail):
+            original, detail = detail if spec.originals else original, ""
+        said = [(_said(card, rule, ()), rule) for rule in spec.captions]
+        matches.update({rule for text, rule in said if text})
+        has_fallback = written not in ("", original) and _TEMPLATE not in written
         item = ScrapedItem(
             picture_url=original,
-            fallback_urls=(written,) if original != written and _TEMPLATE not in written else (),
+            fallback_urls=(written,) if has_fallback else (),
             page_url=detail or page.address,
             source=spec.name,
-            captions=_captions(card, spec.captions, "card"),
+            captions=captions_of((text, f"card {rule}") for text, rule in said),
             label=spec.label or query,
             query=query,
             author=self._author(card) or spec.author,
@@ -253,6 +269,21 @@ class CardGrid(Source[CardGridSpec]):
                 f"look at {' and '.join(gone)}{self._kept(response)}"
             )
 
+    def _check_rules(
+        self, response: Response, address: str, cards: int, matches: Counter[str]
+    ) -> None:
+        """Name a caption rule, once, that matched on most cards before and on none of these."""
+        for rule in dict.fromkeys(self.spec.captions):
+            was_usual = self._cards and 2 * self._matches[rule] >= self._cards
+            if cards and was_usual and not matches[rule] and rule not in self._told_gone:
+                self._told_gone.add(rule)
+                self.warn(
+                    f"{address}: captions {rule!r} matched before and finds nothing on {cards} "
+                    f"cards; has the page changed?{self._kept(response)}"
+                )
+        self._cards += cards
+        self._matches += matches
+
     def _kept(self, response: Response) -> str:
         """Save the page for a person to look at, the first time; where, for a message."""
         if self._has_saved:
@@ -260,6 +291,19 @@ class CardGrid(Source[CardGridSpec]):
         self._has_saved = True
         saved = self.save_page("page.html", response.body)
         return f"; the page is kept in {saved}" if saved else ""
+
+
+def _innermost(cards: Sequence[Tag]) -> list[Tag]:
+    """The cards that contain no other card; the rest are the grid around them."""
+    known = {id(card) for card in cards}
+    outer = {id(above) for card in cards for above in card.parents if id(above) in known}
+    return [card for card in cards if id(card) not in outer]
+
+
+def _is_picture_file(address: str) -> bool:
+    """Whether a link leads to a picture itself; a wiki's page File:Name.jpg is none."""
+    name = unquote(urlsplit(address).path.rpartition("/")[2])
+    return is_picture(PurePosixPath(name)) and ":" not in name
 
 
 def _captions(

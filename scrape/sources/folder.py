@@ -1,5 +1,6 @@
 """Kind folder: the pictures of a folder or a tar on this machine, as any other source."""
 
+import hashlib
 import io
 import os
 import posixpath
@@ -10,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote_to_bytes
 
 from dataset.errors import ConfigError, DataError
-from dataset.importers import CAPTION_FILES, is_picture
+from dataset.importers import is_picture
 from scrape.captions import LONGEST_NAME, captions_of, clean_text
 from scrape.client import PoliteClient
 from scrape.json_answer import link_of
 from scrape.licences import licence_of
-from scrape.local_files import LocalFiles, local_files
+from scrape.local_files import TABLES, LocalFiles, local_files
 from scrape.response import FetchError, Response
 from scrape.row_file import BadRows, Row, row_kind, text_rows
 from scrape.sources.source import Kind, ScrapedItem, Source, SourceSpec
@@ -28,9 +29,10 @@ path = "photos.tar"      # or a folder; captions.csv, metadata.jsonl and NAME.tx
 licence = "CC BY 4.0"    # of the pictures of which no table says another
 """
 
-_TABLES = (*CAPTION_FILES, "metadata.jsonl")
 _FILE = ("file", "file_name", "filename")
 _CAPTIONS = ("title", "caption", "text")
+# What macOS notes about x.png stands in ._x.png.
+_NO_PICTURE = "._"
 # Folders whose name says nothing of the pictures in them.
 _UNNAMED = ("", ".", "images")
 _LARGEST_TABLE = 1_000_000_000
@@ -63,18 +65,22 @@ class Folder(Source[FolderSpec]):
         super().__init__(spec)
         self._lock = threading.Lock()
         self._opened: LocalFiles | None = None
-        # The name as it is written, even if it is that of a link; "." has one, too.
+        # The name as it is written, even if it is that of a link; "." has one, too. Many folders
+        # are named alike, so the digest of the real path goes with it.
         name = os.path.basename(os.path.abspath(spec.path))  # noqa: PTH100, PTH119
-        self._root = f"file:{_quoted(name)}/"
+        place = os.fsencode(os.path.realpath(spec.path))
+        self._root = f"file:{_quoted(name)}-{hashlib.sha256(place).hexdigest()[:8]}/"
 
     def items(self, client: PoliteClient) -> Iterator[ScrapedItem]:
         """Raises ConfigError for a missing path, DataError for a damaged tar or table."""
         files, facts, bad = self._files(), _Facts(), BadRows()
         for name in files.names():
-            if name.name in _TABLES:
+            if name.name in TABLES:
                 facts |= _facts_in(files, name, bad)
-            elif is_picture(name):
+            elif is_picture(name) and not name.name.startswith(_NO_PICTURE):
                 yield self._item(files, name, *facts.pop(name, ({}, "")))
+        if files.is_cut:
+            self.warn(f"{self.spec.path} ends too early: what came after is lost; fetch it again")
         if files.refused:
             self.warn(f"{self.spec.path} has {files.refused} names that lead outside or nowhere")
         if bad.count:
@@ -90,16 +96,24 @@ class Folder(Source[FolderSpec]):
         *,
         holds_turn: bool = False,
     ) -> Response:
-        """The bytes of the file; raises FetchError (not-found, too-many-bytes), ConfigError or
-        DataError when the folder or tar itself is gone or damaged."""
+        """The bytes of the file, or a 304 when it is as If-None-Match says; raises FetchError
+        (not-found, too-many-bytes), ConfigError or DataError when the folder or tar itself is gone
+        or damaged."""
         start, _, inner = item.picture_url.partition("/")
         if f"{start}/" != self._root:
             raise FetchError(
                 "not-found", f"{item.picture_url} is not in {self.spec.path}", is_final=True
             )
         name = PurePosixPath(os.fsdecode(unquote_to_bytes(inner)))
-        body = self._files().read(name, client.settings.max_bytes)
-        return Response(status=200, headers={}, body=body, final_url=item.picture_url)
+        files = self._files()
+        etag = f'"{files.version(name)}"'
+        if headers.get("If-None-Match") == etag:
+            status, body = 304, b""
+        else:
+            status, body = 200, files.read(name, client.settings.max_bytes)
+        return Response(
+            status=status, headers={"etag": etag}, body=body, final_url=item.picture_url
+        )
 
     def _files(self) -> LocalFiles:
         with self._lock:
@@ -132,7 +146,10 @@ class Folder(Source[FolderSpec]):
 def _facts_in(files: LocalFiles, table: PurePosixPath, bad: BadRows) -> _Facts:
     """The rows of a table by the file that they speak of, relative to the table's folder."""
     found: _Facts = {}
-    stream = io.BytesIO(files.read(table, _LARGEST_TABLE))
+    try:
+        stream = io.BytesIO(files.read(table, _LARGEST_TABLE))
+    except FetchError as error:
+        raise DataError(f"cannot read a table of {files.path}: {error}") from None
     is_empty = True
     for row in text_rows(stream, row_kind(table.name), str(table), bad):
         is_empty = False

@@ -172,8 +172,9 @@ class Source(ABC, Generic[S]):
         caller took the turn of the host of `item.picture_url`. Raises FetchError (not-found makes
         the caller ask for `fallback_urls`) and DisallowedError.
         """
+        # Whoever took a turn took it for the very address that the ledger knows.
         return client.get(
-            canonical_address(item.picture_url),
+            item.picture_url if holds_turn else canonical_address(item.picture_url),
             "picture",
             headers=headers,
             holds_turn=holds_turn,

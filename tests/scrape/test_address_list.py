@@ -4,8 +4,10 @@ import csv
 import gzip
 import io
 import json
+import os
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from dataset.config import from_mapping
 from dataset.errors import ConfigError, DataError
 from dataset.workspace import Workspace
 from scrape.client import PoliteClient
+from scrape.config import CrawlSettings
 from scrape.crawl import crawl
 from scrape.row_file import BadRows, Row, file_rows, row_kind, text_rows
 from scrape.sources.address_list import AddressList, AddressListSpec
@@ -73,7 +76,8 @@ def test_every_format_says_the_same(
     content = WRITTEN[name].encode()
     path.write_bytes(gzip.compress(content) if is_packed else content)
     source = listed(path)
-    assert (told(items_of(source)), source.warnings, source.spec.hosts()) == (TWO, [], ())
+    assert (told(items_of(source)), source.warnings) == (TWO, [])
+    assert source.spec.hosts() == ("example.org",)
 
 
 def test_parquet_says_the_same_and_its_pictures_are_not_read(
@@ -121,6 +125,102 @@ def test_columns_are_guessed_and_a_licence_may_be_an_address(
     assert first.page_url == f"{AT}/dogs/1"
     assert (second.author, second.licence, second.page_url) == ("Me", "CC0-1.0", f"{AT}/2.png")
     assert items_of(listed(path, label="cat"))[0].label == "cat"
+
+
+PICTURE_ROWS = [
+    ("image,url", f"{AT}/1.png,{AT}/p", ("/1.png", "/p")),
+    ("url,image", f"{AT}/p,{AT}/1.png", ("/1.png", "/p")),
+    ("url,image", f"{AT}/1.png,1.png", ("/1.png", "/1.png")),
+    ("image_url,link", f"{AT}/1.png,{AT}/p", ("/1.png", "/p")),
+    ("image_url,url,page", f"{AT}/1.png,{AT}/p,{AT}/q", ("/1.png", "/q")),
+    ("image_url,url", f",{AT}/p", None),
+    ("image,url", f" ,{AT}/p", None),
+    ("image_url,url", f"gone,{AT}/p", None),
+    ("url,url", f"{AT}/1.png,", ("/1.png", "/1.png")),
+    ("url,url", f",{AT}/1.png", ("/1.png", "/1.png")),
+    ("url,caption,URL", f"{AT}/1.png,a", ("/1.png", "/1.png")),
+]
+
+
+@pytest.mark.parametrize(("header", "row", "expected"), PICTURE_ROWS)
+def test_a_picture_is_told_from_its_page(
+    header: str, row: str, expected: tuple[str, str] | None, tmp_path: Path, items_of: ItemsOf
+) -> None:
+    path = tmp_path / "a.csv"
+    good = ",".join(f"{AT}/0.png" for _ in header.split(","))
+    path.write_text(f"{header}\n{good}\n{row}\n")
+    source = listed(path)
+    found = [(i.picture_url, i.page_url) for i in items_of(source)[1:]]
+    assert found == ([] if expected is None else [(AT + expected[0], AT + expected[1])])
+    assert len(source.warnings) == (expected is None)
+
+
+def test_what_is_no_number_is_no_caption(tmp_path: Path, items_of: ItemsOf) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        "".join(
+            f'{{"url": "{AT}/{n}.png", "caption": {value}, "label": {value}}}\n'
+            for n, value in enumerate(("NaN", "-Infinity", "1e999", "null", "7"))
+        )
+    )
+    items = items_of(listed(path))
+    assert [item.label for item in items] == ["", "", "", "", "7"]
+    assert [item.captions for item in items[:4]] == [()] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "bad"),
+    [
+        ("a.csv", b"url,caption\n", b"https://example.org/b.png,caf\xe9\n"),
+        ("a.csv", b"url,caption\n", b'https://example.org/b.png,"caf\xe9\n two"\n'),
+        ("a.tsv", b"url\tcaption\n", b"https://example.org/b\xff.png\ta\n"),
+        ("a.txt", b"", b"https://example.org/b.png\t\xe9\n"),
+        ("a.jsonl", b"", b'{"url": "https://example.org/b.png", "caption": "\xed\xa0\x80"}\n'),
+    ],
+)
+def test_a_byte_that_is_no_utf_8_costs_its_row_alone(
+    name: str, header: bytes, bad: bytes, tmp_path: Path, items_of: ItemsOf
+) -> None:
+    good = (
+        b'{"url": "https://example.org/1.png"}\n' if "json" in name else b"https://example.org/1\n"
+    )
+    for rows in (good * 3000 + bad + good * 3000, bad + good * 6000):
+        (tmp_path / name).write_bytes(header + rows)
+        source = listed(tmp_path / name)
+        assert len(items_of(source)) == 6000
+        (warning,) = source.warnings
+        assert "1 unusable rows; a row is not UTF-8" in warning
+
+
+def test_the_first_host_is_known_before_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"url,caption\nnothing,here\n{AT}:8080/1.png,a\nhttp://b.example/2.png,b\n")
+    assert listed(path).spec.hosts() == ("example.org:8080",)
+    assert listed(tmp_path).spec.hosts() == ("example.org:8080",)
+    with pytest.raises(ConfigError, match=r"example\.org without a contact"):
+        crawl([listed(path)], CrawlSettings(), Workspace(tmp_path / "data"))
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "b.csv").write_bytes(b"url\n\xff\xfe")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "c.parquet").write_bytes(b"PAR1")
+    for name in ("gone.csv", "pipe.csv", "b.csv", "empty", "c.parquet"):
+        assert listed(tmp_path / name).spec.hosts() == ()
+
+
+def test_a_damaged_parquet_file_is_told_in_one_line(tmp_path: Path, items_of: ItemsOf) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"url": [f"{AT}/{n}.png" for n in range(50)]}), path)
+    whole = path.read_bytes()
+    for start in range(0, len(whole) - 40, 40):
+        path.write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
+        with suppress(DataError):
+            items_of(listed(path))
+    path.write_bytes(whole[:4] + b"\xff" * 60 + whole[64:])
+    with pytest.raises(DataError, match=r"a\.parquet is no readable parquet file") as caught:
+        items_of(listed(path))
+    assert "\n" not in str(caught.value)
 
 
 def test_columns_may_be_named(tmp_path: Path, items_of: ItemsOf) -> None:
@@ -194,7 +294,11 @@ NO_LISTS = {
     "picture.txt": (picture(1), "UTF-16 or no text"),
     "cut.csv.gz": (gzip.compress(b"url\nhttp://a.example/1\n" * 99)[:-12], "damaged gzip"),
     "words.txt": (b"hello\nworld\n", r"no address in 2 rows \(a row has no web address: 'hello'\)"),
-    "no-column.csv": (b"name,size\na,1\n", "name its column: columns.picture"),
+    "no-column.csv": (
+        b"name,size\n" + b"a,1\n" * 9,
+        "no column of picture addresses; it has: name, size; name its column: columns.picture",
+    ),
+    "latin-rows.txt": (b"http://a.example/\xe9\n" * 200 + b"http://a.example/1\n", "not UTF-8"),
 }
 
 

@@ -112,7 +112,7 @@ def test_a_card_that_tells_everything_needs_no_detail_page(
     assert (told.licence, told.author) == ("MIT", "ACME")
 
 
-@pytest.mark.parametrize("answer", [Answer(b"", 404), Answer(b"nothing"), Answer(b"", 503)])
+@pytest.mark.parametrize("answer", [Answer(b"", 404), Answer(b"nothing")])
 def test_a_missing_detail_page_costs_only_its_facts(
     site: LoopbackSite, client: PoliteClient, answer: Answer
 ) -> None:
@@ -121,6 +121,18 @@ def test_a_missing_detail_page_costs_only_its_facts(
     source = grid(site)
     (item,) = items_of(source, client)
     assert source.complete(client, item).captions[0].text == "A blue…"
+
+
+def test_a_detail_page_that_may_come_back_is_waited_for(
+    site: LoopbackSite, client: PoliteClient
+) -> None:
+    site.routes["/logos/"] = page(card(1, caption="A blue…"))
+    site.routes["/logos/1/"] = Answer(b"", 503)
+    source = grid(site)
+    (item,) = items_of(source, client)
+    with pytest.raises(FetchError) as failure:
+        source.complete(client, item)
+    assert failure.value.reason == "http-503"
 
 
 def test_a_detail_page_that_opts_out_takes_its_picture_along(
@@ -425,3 +437,87 @@ def test_what_a_camera_wrote_is_no_caption_of_a_card(
     site.routes["/logos/"] = page(card(1, caption="IMG_1234", image=image))
     (item,) = items_of(grid(site), client)
     assert [caption.text for caption in item.captions] == ["Bird 1"]
+
+
+def plain(number: int, *texts: str) -> str:
+    return f'<div class="card"><img src="/{number}.png">{"".join(texts)}</div>'
+
+
+def test_a_caption_rule_that_finds_nothing_any_more_is_named_once(
+    site: LoopbackSite, client: PoliteClient
+) -> None:
+    for number in (1, 2, 3):
+        said = f'<p class="caption">A bird, {number}.</p>' if number == 1 else ""
+        cards = plain(number, f"<h3>{number}th</h3>", said) + plain(9, "<h3>nine</h3>", said)
+        site.routes[f"/{number}"] = page(cards + f'<a rel="next" href="/{number + 1}">more</a>')
+    source = grid(site, start=(f"{site.url}/1",), max_pages=3)
+    assert len(items_of(source, client)) == 6
+    (warning,) = source.warnings
+    assert "/2: captions 'p.caption' matched before and finds nothing on 2 cards" in warning
+
+
+def test_a_rule_that_matches_now_and_then_is_not_missed(
+    site: LoopbackSite, client: PoliteClient
+) -> None:
+    some = plain(1, '<h3>a</h3><p class="caption">A bird.</p>')
+    cards = "".join(plain(n, "<h3>b</h3>") for n in (2, 3))
+    site.routes["/logos/"] = page(some + cards + '<a rel="next" href="/2">more</a>')
+    site.routes["/2"] = page(plain(4, "<h3>c</h3>"))
+    source = grid(site)
+    assert len(items_of(source, client)) == 4
+    assert source.warnings == []
+
+
+def test_a_card_around_cards_is_no_card(site: LoopbackSite, client: PoliteClient) -> None:
+    inner = "".join(
+        f'<div class="x-cell"><img src="/{n}.png"><h3>Bird {n}</h3></div>' for n in (1, 2)
+    )
+    site.routes["/logos/"] = page(
+        f'<div class="x-cell"><div><div class="x-cell">{inner}</div></div></div>'
+    )
+    source = grid(site, card="div[class*=x-cell]", detail_licence="", detail_author="")
+    found = [item.captions[0].text for item in items_of(source, client)]
+    assert (found, source.warnings) == (["Bird 1", "Bird 2"], [])
+
+
+@pytest.mark.parametrize("name", ["full.png", "full.JPG", "a%20b.webp?w=1"])
+def test_a_link_to_a_picture_is_the_original_and_no_page(
+    site: LoopbackSite, client: PoliteClient, name: str
+) -> None:
+    site.routes["/logos/"] = page(
+        f'<div class="card"><a href="/up/{name}"><img src="/small.png"></a><h3>Bird…</h3></div>'
+    )
+    source = grid(site)
+    (item,) = items_of(source, client)
+    assert (item.picture_url, item.detail_url) == (f"{site.url}/up/{name}", "")
+    assert item.fallback_urls == (f"{site.url}/small.png",)
+    assert item.page_url == f"{site.url}/logos/"
+    (shown,) = items_of(grid(site, originals=False), client)
+    assert (shown.picture_url, shown.fallback_urls) == (f"{site.url}/small.png", ())
+    assert shown.detail_url == ""
+    assert source.complete(client, item) == item
+    assert site.paths("/up/") == []
+
+
+@pytest.mark.parametrize("path", ["/wiki/File:Bird.jpg", "/wiki/File%3ABird.png", "/bird.png/"])
+def test_a_page_that_is_named_as_a_picture_is_a_page(
+    site: LoopbackSite, client: PoliteClient, path: str
+) -> None:
+    site.routes["/logos/"] = page(
+        f'<div class="card"><a href="{path}"><img src="/small.png"></a><h3>Bird…</h3></div>'
+    )
+    (item,) = items_of(grid(site), client)
+    assert item.picture_url == f"{site.url}/small.png"
+    assert item.detail_url.endswith(("Bird.jpg", "Bird.png", "bird.png/"))
+
+
+def test_a_linked_picture_that_is_a_page_gives_way_to_the_shown_one(
+    site: LoopbackSite, client: PoliteClient, tmp_path: Path
+) -> None:
+    site.routes["/logos/"] = page(
+        '<div class="card"><a href="/up/full.png"><img src="/small.png"></a><h3>Bird</h3></div>'
+    )
+    site.routes["/up/full.png"] = page("<p>Look at it here</p>")
+    site.routes["/small.png"] = Answer(picture(1))
+    report = crawl([grid(site)], SETTINGS, Workspace(tmp_path / "data"), client=client)
+    assert report.added == 1

@@ -11,10 +11,10 @@ from email.utils import formatdate
 import pytest
 
 from dataset.errors import DisallowedError
-from scrape.client import PoliteClient
+from scrape.client import PoliteClient, redirected
 from scrape.clock import StepClock
 from scrape.config import CrawlSettings
-from scrape.response import FetchError
+from scrape.response import FetchError, Request
 from tests.scrape.conftest import SETTINGS, ClientOf
 from tests.scrape.loopback import Answer, LoopbackSite, redirect
 
@@ -143,6 +143,40 @@ def test_a_host_that_wants_too_long_a_rest_is_left_alone(
     assert (first.tries, second.tries) == (1, 0)
     assert site.paths() == ["/a"]
     assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "keeps"),
+    [
+        ("https://api.example/a", "https://api.example/b", True),
+        ("http://api.example/a", "https://api.example/b", True),
+        ("https://api.example/a", "http://api.example/b", False),
+        ("https://api.example/a", "https://other.example/b", False),
+    ],
+)
+def test_a_key_stays_with_its_site_and_its_encryption(first: str, then: str, keeps: bool) -> None:
+    request = Request(address=first, headers={"Authorization": "Bearer x", "Accept": "y"})
+    headers = redirected(request, then).headers
+    assert ("Authorization" in headers, "Accept" in headers) == (keeps, True)
+
+
+def test_no_key_stands_in_a_refusal(site: LoopbackSite, client: PoliteClient) -> None:
+    site.routes["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /")
+    with pytest.raises(DisallowedError, match=r"key=\*\*\*") as refusal:
+        client.get(f"{site.url}/api?key=SECRET", "json", secrets=("SECRET",))
+    assert "SECRET" not in str(refusal.value)
+
+
+def test_rules_that_expire_while_a_turn_is_held_are_read_again(
+    site: LoopbackSite, clock: StepClock
+) -> None:
+    site.routes["/a"] = Answer(b"picture")
+    with PoliteClient(replace(SETTINGS, connections_per_host=1), clock=clock) as client:
+        client.get(f"{site.url}/a")
+        clock.sleep(25 * 3600.0, threading.Event())
+        assert client.pace.take(site.url.removeprefix("http://")) == 0
+        assert client.get(f"{site.url}/a", "picture", holds_turn=True).body == b"picture"
+    assert sum(request.path == "/robots.txt" for request in site.requests) == 2
 
 
 def test_a_dead_host_is_given_up_after_a_few_addresses(

@@ -156,10 +156,41 @@ def test_a_long_rest_that_a_site_asks_for_is_kept_across_runs(runs: Runs) -> Non
     assert (first.outcomes["retry"], first.waiting) == ({"http-429": 1}, 1)
     assert "asked for" in first.hosts[runs.site.url.removeprefix("http://")]
     runs.site.routes["/a"] = Answer(picture(2))
-    assert runs.run().waiting == 2
-    assert runs.site.paths("/a") == ["/a"]
+    asked = len(runs.site.requests)
+    assert runs.run().sources["grid"].reason == "host-asleep"
+    assert len(runs.site.requests) == asked  # neither robots.txt nor the list
     runs.clock = StepClock(runs.clock.wall() + 7300)
     assert runs.run().added == 2
+
+
+def test_a_list_that_asks_for_a_long_rest_is_left_alone_by_the_next_run(runs: Runs) -> None:
+    runs.site.routes["/"] = Answer(b"", 429, {"Retry-After": "3600"})
+    runs.run()
+    asked = len(runs.site.requests)
+    runs.run()
+    assert len(runs.site.requests) == asked
+
+
+def test_a_limit_counts_addresses_not_namings(runs: Runs) -> None:
+    paths = fill(runs.site, 8)
+    show(runs.site, [paths[0]] * 20 + paths, per_page=40)
+    runs.settings = replace(SETTINGS, limit=5)
+    assert runs.run().added == 5
+
+
+def test_an_address_that_is_too_long_once_escaped_does_not_stop_the_others(runs: Runs) -> None:
+    paths = fill(runs.site, 2)
+    show(runs.site, ["/" + "\u4e2d" * 1400, "/" + "\u56fd" * 1400, *paths])
+    assert runs.run().added == 2
+
+
+def test_two_runs_in_one_folder_exclude_each_other(runs: Runs) -> None:
+    fill(runs.site, 1)
+    with (
+        runs.workspace.locked("collecting"),
+        pytest.raises(WorldError, match="another process is collecting"),
+    ):
+        runs.run()
 
 
 def test_one_address_on_two_pages_is_asked_once_and_has_two_origins(runs: Runs) -> None:
@@ -303,6 +334,24 @@ def test_a_known_picture_does_not_get_the_cut_text_of_its_card_again(runs: Runs)
     with runs.catalog() as catalog:
         assert [c.text for c in catalog.images.captions(1)] == ["A blue bird over a hill"]
     assert len(site.paths("/d")) == 1
+
+
+def test_a_picture_waits_for_its_detail_page_a_whole_run_and_then_comes_without(
+    runs: Runs,
+) -> None:
+    site = runs.site
+    site.routes["/"] = page(
+        '<div class="card"><a href="/d"><img src="/a.png"></a><p>A blue bird…</p></div>'
+    )
+    site.routes["/d"] = Answer(b"", 503)
+    site.routes["/a.png"] = Answer(picture(1))
+    source = grid_source(site.url)
+    source = type(source)(replace(source.spec, detail="a@href", detail_captions=("h1",)))
+    assert runs.run(source).outcomes["retry"] == {"http-503": 1}
+    assert site.paths("/a.png") == []
+    assert runs.run(source).added == 1
+    with runs.catalog() as catalog:
+        assert [c.text for c in catalog.images.captions(1)] == ["A blue bird…"]
 
 
 def test_warnings_of_sources_reach_the_report(runs: Runs) -> None:

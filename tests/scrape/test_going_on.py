@@ -71,7 +71,7 @@ def test_retry_of_a_reason_that_nothing_has_asks_for_nothing(
     asked = len(site.paths())
     assert going_on("retry", data, "--reason", "robots") == 0
     assert len(site.paths()) == asked
-    assert "0 addresses with the reason robots" in capsys.readouterr().out
+    assert "0 addresses of grid with the reason robots" in capsys.readouterr().out
 
 
 def test_what_the_config_forbade_is_had_after_a_change_and_a_retry(

@@ -227,7 +227,7 @@ def no_dial_but(site: LoopbackSite) -> Any:
 def test_a_robots_file_that_leads_to_a_private_number_refuses_the_site(site: LoopbackSite) -> None:
     site.routes["/robots.txt"] = redirect("http://10.0.0.1/robots.txt")
     with client_with(never, no_dial_but(site), "127.0.0.1") as client:
-        assert reason_of(client.get, f"{site.url}/a") == "private-address"
+        assert reason_of(client.get, f"{site.url}/a") == "robots-unreachable"
     assert site.paths() == []
 
 

@@ -218,3 +218,30 @@ def test_a_thumbnail_tells_where_its_original_lies(thumbnail: str, original: str
 )
 def test_an_address_that_is_no_certain_thumbnail_stays(address: str) -> None:
     assert original_address(address) == address
+
+
+@pytest.mark.parametrize(
+    ("markup", "address"),
+    [
+        (f'<img src="{DATA}"><img src="/1.png">', "/1.png"),
+        ('<img src="spacer.gif"><b><img src="blank.gif"><img data-src="/1.png"></b>', "/1.png"),
+        ('<img src="/1.png"><img src="/2.png">', "/1.png"),
+        ('<i data-bg="/b.png"></i>', "/b.png"),
+        ("<i data-bg=\"url('/b.png')\"></i>", "/b.png"),
+        ('<i data-background-image="/b.png" style="background:url(/s.png)"></i>', "/b.png"),
+        (f'<img src="{DATA}"><i data-bg="/b.png"></i>', "/b.png"),
+        ('<img src="/1.png"><i data-bg="/b.png"></i>', "/1.png"),
+        ('<img src="blank.gif" data-bg="/b.png">', "/b.png"),
+        ('<i data-bg="blank.gif"></i>', ""),
+    ],
+)
+def test_a_card_shows_its_first_picture_that_is_no_placeholder(markup: str, address: str) -> None:
+    card = BeautifulSoup(f"<div>{markup}</div>", "html.parser").div
+    assert card is not None
+    assert picture_of_card(card, "img") == address
+
+
+def test_a_card_may_be_a_lazy_background_itself() -> None:
+    card = BeautifulSoup('<div data-bg="/b.png"></div>', "html.parser").div
+    assert card is not None
+    assert picture_of_card(card, "img") == "/b.png"
