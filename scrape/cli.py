@@ -238,6 +238,12 @@ def _retry(options: argparse.Namespace) -> int:
     asked = options.source or names
     with Catalog(workspace.require_catalog(), create=False) as catalog:
         wanted = catalog.ledger.closed_count(options.reason, asked)
+        reasons = {reason for _, reason in catalog.ledger.counts() if reason}
+        if options.reason not in reasons:
+            raise ConfigError(
+                f"no address has the reason {options.reason}; "
+                f"there are: {', '.join(sorted(reasons)) or 'none'}"
+            )
         if options.dry_run or not wanted:
             print(f"{wanted} addresses of {', '.join(asked)} with the reason {options.reason}")
             return 0
@@ -301,6 +307,9 @@ def _export(options: argparse.Namespace) -> None:
         count = write_manifest(catalog, options.to / "manifest.jsonl", where)
         licences = licence_summary(catalog, where)
     print(f"{count} pictures in {options.to}/ATTRIBUTION.md and {options.to}/manifest.jsonl")
+    if not count and options.status != "all":
+        print(f"none has the judgement {options.status} yet; --status all takes every picture")
+        return
     print(table("pictures by licence", licences))
 
 

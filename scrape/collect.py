@@ -68,7 +68,12 @@ def resume(
     Raises ConfigError when there is no run to go on with.
     """
     config, names, unread = last_run(workspace, assignments)
-    return collect(config, names, workspace, tape=tape, reads=unread)
+    if config.crawl.limit is None:
+        return collect(config, names, workspace, tape=tape, reads=unread)
+    # What a limited run had named is all that it was to ask for.
+    settings = dataclasses.replace(config.crawl, limit=None)
+    config = dataclasses.replace(config, crawl=settings)
+    return collect(config, names, workspace, tape=tape, reads=())
 
 
 def last_run(
@@ -78,7 +83,10 @@ def last_run(
     with Catalog(workspace.require_catalog(), create=False) as catalog:
         run = catalog.ledger.last_run()
     if run is None:
-        raise ConfigError(f"no run to go on with in {workspace.root}; start one with: scrape run")
+        raise ConfigError(
+            f"no run to go on with in {workspace.root}; start one with: scrape run "
+            "(a run of the demo site is gone on with by the same command)"
+        )
     stored = json.loads(run.config)
     config = stored_config(stored, assignments)
     names = list(stored["names"]) or list(config.source)

@@ -19,7 +19,7 @@ from typing import Any
 
 from dataset.catalog import Catalog
 from dataset.decoding import DecoderPool
-from dataset.errors import PipelineError
+from dataset.errors import PipelineError, WorldError
 from dataset.image_store import ImageStore
 from dataset.pixels import PixelLimits
 from dataset.progress import Progress
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 512
 _GATHER_S = 0.02
 _COUNT_EVERY_S = 0.5
-_UNASKED = frozenset({"host-down", "host-asleep", "stopped"})
+_UNASKED = frozenset({"host-down", "host-asleep", "stopped", "not-recorded"})
 
 
 @dataclass(frozen=True)
@@ -258,8 +258,9 @@ class _Crawl:
         if end.error is not None and getattr(end.error, "reason", "") != "stopped":
             share.reason = getattr(end.error, "reason", "config")
             share.message = str(end.error)
-            share.exit_code = end.error.exit_code
-            log.warning("source %s stopped: %s", end.source.spec.name, end.error)
+            passes = share.reason == "robots-unreachable"  # no site's no: it could not be asked
+            share.exit_code = WorldError.exit_code if passes else end.error.exit_code
+            log.info("source %s stopped: %s", end.source.spec.name, end.error)
 
     # What came of the asking
 
@@ -270,6 +271,8 @@ class _Crawl:
             return
         if outcome.reason in _UNASKED:  # on the way of a redirect, or at the end of the run
             self._supply.put_off(task)
+            if outcome.reason == "not-recorded":  # says nothing about the web
+                self._report.outcomes["retry"][outcome.reason] += 1
             return
         record = self._outcomes.take(task, outcome, self._client.wall())
         if record.state == "retry":

@@ -15,7 +15,8 @@ def explain(catalog: Catalog, what: str) -> list[str]:
     Raises ConfigError when `what` is neither, DataError when nothing is known of it.
     """
     if what.removeprefix("#").isdigit():
-        image = catalog.images.get(int(what.removeprefix("#")))
+        number = int(what.removeprefix("#"))
+        image = catalog.images.get(number) if number < 1 << 63 else None
         if image is None:
             raise DataError(f"there is no picture {what}; `scrape status` counts what there is")
         return [f"picture #{image.id}", *_picture(catalog, image, "")]

@@ -13,6 +13,7 @@ from dataset.errors import (
     WorldError,
 )
 from dataset.records import ADDRESS_STATES
+from scrape.reasons import advice
 
 # What it means when nothing but this came of a crawl.
 _EXIT_CODES = {"rejected": 3, "retry": 4, "failed": 4, "refused": 5}
@@ -75,7 +76,9 @@ class CrawlReport:
             f"{n} {reason}" for found in counts.values() for reason, n in found.items()
         )
         code = _EXIT_CODES[next(iter(counts))] if len(counts) == 1 else 4
-        return _error(code, "nothing", f"no picture could be had ({told})")
+        usual = max(counts.values(), key=lambda found: found.total()).most_common(1)[0][0]
+        todo = f"; {advice(usual)}" if advice(usual) else ""
+        return _error(code, "nothing", f"no picture could be had ({told}){todo}")
 
     def rows(self) -> list[tuple[str, str, int]]:
         """(what, why, count) for every line of the summary that counts something."""
@@ -84,7 +87,7 @@ class CrawlReport:
             ("known", "same picture elsewhere", self.known),
             ("seen", "had it already", self.seen),
             ("unchanged", "the site says so", self.unchanged),
-            ("settled", "a no from an earlier run", self.settled),
+            ("settled", "a no from an earlier run (see: scrape retry)", self.settled),
             ("waiting", "the site asked to wait", self.waiting),
         ]
         for state, reasons in self.outcomes.items():

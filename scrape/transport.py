@@ -5,6 +5,7 @@ Other transports answer from a folder (recorded.py) or ask whether a page has ch
 """
 
 import http.client
+import re
 import time
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
@@ -31,6 +32,8 @@ _ACCEPT = {
 _ROBOTS_BYTES = 512_000  # RFC 9309, 2.5 asks for at least 500 KiB; the rest is not read
 _ERROR_BYTES = 65_536
 _CHUNK = 1 << 16
+# What the operating system says, inside what the libraries make of it.
+_SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
@@ -189,4 +192,5 @@ def _explained(request: Request, error: Exception) -> FetchError:
         error, urllib3.exceptions.ProtocolError
     ):
         return FetchError("cut-short", f"{address} ended before its declared end")
-    return FetchError("connection", f"{address}: {why}")
+    system = _SYSTEM_ERROR.search(why)
+    return FetchError("connection", f"{address}: {system[1] if system else why}")

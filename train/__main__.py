@@ -1,6 +1,13 @@
 """Entry of `python -m train`."""
 
-from train.cli import main
+import sys
 
 if __name__ == "__main__":  # worker processes import this module again
-    raise SystemExit(main())
+    try:
+        from train.cli import main
+
+        code = main()
+    except KeyboardInterrupt:  # while the libraries were loaded
+        print("error: interrupted; run the same command again to go on", file=sys.stderr)
+        code = 130
+    raise SystemExit(code)

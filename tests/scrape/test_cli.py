@@ -191,3 +191,14 @@ def test_a_port_in_use_is_exit_4(
         data = ["--data", str(tmp_path)] if verb[0] == "run" else []
         assert main([*verb, "--port", port, *data]) == 4
     assert port in capsys.readouterr().err
+
+
+def test_a_network_that_is_gone_is_no_refusal_of_a_site(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with LoopbackSite() as gone:
+        config = crawl_file(tmp_path, gone.url)
+    assert main(["run", "--config", str(config), "--data", str(tmp_path / "data")]) == 4
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.endswith(": Connection refused")
+    assert "Pool" not in told

@@ -60,6 +60,12 @@ def test_the_number_of_a_picture_is_enough(site: LoopbackSite, data: Workspace) 
     assert story(data, "#1")[0] == "picture #1"
 
 
+@pytest.mark.parametrize("number", ["#999", f"#{10**23}", str(2**63)])
+def test_a_number_that_no_picture_has_is_told_in_a_line(data: Workspace, number: str) -> None:
+    with pytest.raises(DataError, match="there is no picture"):
+        story(data, number)
+
+
 def test_where_a_redirect_led_is_told(site: LoopbackSite, data: Workspace) -> None:
     text = "\n".join(story(data, f"{site.url}/moved.png"))
     assert f"it was found at {site.url}/b.png" in text

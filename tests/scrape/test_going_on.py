@@ -69,9 +69,9 @@ def test_retry_of_a_reason_that_nothing_has_asks_for_nothing(
     plant(site, {"/a": Answer(picture(1))})
     run(site, data)
     asked = len(site.paths())
-    assert going_on("retry", data, "--reason", "robots") == 0
+    assert going_on("retry", data, "--reason", "robots") == 2
     assert len(site.paths()) == asked
-    assert "0 addresses of grid with the reason robots" in capsys.readouterr().out
+    assert "no address has the reason robots; there are: ok" in capsys.readouterr().err
 
 
 def test_what_the_config_forbade_is_had_after_a_change_and_a_retry(
