@@ -43,14 +43,6 @@ def text_at(value: Any, path: str) -> str:
     return str(found) if isinstance(found, int | float) and not isinstance(found, bool) else ""
 
 
-def entries_at(value: Any, path: str) -> list[Any]:
-    """The list at `path`, the values of an object there, or an empty list."""
-    found = look_up(value, path)
-    if isinstance(found, dict):
-        return list(found.values())
-    return found if isinstance(found, list) else []
-
-
 def link_of(written: str, address: str = "") -> str:
     """The canonical address that `written` names, seen from `address`; "" when it is none."""
     try:

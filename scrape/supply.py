@@ -122,9 +122,6 @@ class Supply:
         self._schedule.again(task.record.host, task, pause_s)
         return True
 
-    def is_under_way(self, record: AddressRecord) -> bool:
-        return record.id in self._busy
-
     def park(self, host: str, reason: str) -> list[Task]:
         """Leave a host that does not answer alone for a while; returns what was queued of it."""
         dropped = self._schedule.park(host, _PARKED_S, reason)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from dataset.catalog.connection import now, transaction
 from dataset.records import AddressRecord, AddressState, Candidate, CrawlRun
@@ -157,15 +157,6 @@ class Ledger:
         )
         return {(row["state"], row["reason"]): int(row["n"]) for row in rows}
 
-    def of_bytes(self, sha256: str) -> list[AddressRecord]:
-        """Every address that gave these bytes (or the same pixels), first named first."""
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM address WHERE sha256 = ? AND sha256 <> '' "
-            "ORDER BY id LIMIT 100",
-            (sha256,),
-        )
-        return [AddressRecord(**row) for row in rows]
-
     def rest_host(self, host: str, awake_at: str, reason: str) -> None:
         """Remember that a host wants to be left alone until `awake_at`; "" forgets it."""
         with transaction(self._db):
@@ -199,20 +190,6 @@ class Ledger:
     def last_run(self) -> CrawlRun | None:
         row = self._db.execute("SELECT * FROM crawl_run ORDER BY id DESC LIMIT 1").fetchone()
         return None if row is None else CrawlRun(**row)
-
-    def in_state(self, state: AddressState, reason: str | None = None) -> Iterator[AddressRecord]:
-        """Every address in a state, and with a reason if given, in order of first naming."""
-        after = 0
-        while True:
-            rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM address WHERE state = ? AND (? IS NULL OR reason = ?) "
-                "AND id > ? ORDER BY id LIMIT 1000",
-                (state, reason, reason, after),
-            ).fetchall()
-            if not rows:
-                return
-            yield from (AddressRecord(**row) for row in rows)
-            after = int(rows[-1]["id"])
 
 
 def _closed(sources: Sequence[str]) -> str:

@@ -32,7 +32,6 @@ SELECT url,
 FROM address_1 ORDER BY updated_at, url;
 DROP TABLE address_1;
 CREATE INDEX address_by_state ON address (state, reason);
-CREATE INDEX address_by_bytes ON address (sha256) WHERE sha256 <> '';
 CREATE INDEX address_due ON address (host, id) WHERE state IN ('new', 'retry');
 
 -- Who named an address that is not fetched yet, and what was said of it: many rows to one. Once
