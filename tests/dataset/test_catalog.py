@@ -181,3 +181,29 @@ def test_kill_9_while_adding_keeps_every_committed_picture(tmp_path: Path) -> No
     )
     with Catalog(path) as catalog:
         assert catalog.images.count() == len(done.stdout.split()) == 31
+
+
+def test_the_ledger_of_version_1_is_kept_with_hosts(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    old = sqlite3.connect(path)
+    for _, sql in migrations()[:1]:
+        old.executescript(sql)
+    old.execute("PRAGMA user_version = 1")
+    addresses = [
+        "https://a.example/x.png",
+        "http://b.example:81/y?z=http://c/",
+        "http://c.example/",
+    ]
+    for url in addresses:
+        old.execute(
+            "INSERT INTO address VALUES (?, 'failed', 'not-found', 3, 404, '', '', '', '', '', '')",
+            (url,),
+        )
+    old.commit()
+    old.close()
+    with Catalog(path) as catalog:
+        kept = [catalog.ledger.get(url) for url in addresses]
+        assert catalog.ledger.counts() == {("failed", "not-found"): 3}
+    hosts = [record.host for record in kept if record is not None]
+    assert hosts == ["a.example", "b.example:81", "c.example"]
+    assert {(r.attempts, r.http_status) for r in kept if r is not None} == {(3, 404)}
