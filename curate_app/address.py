@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import abort, request
 
-from dataset.duplicates import DEFAULT_RADIUS, LARGEST_RADIUS
+from dataset.duplicates import DEFAULT_RADIUS
+from dataset.likeness import LARGEST_RADIUS
 from dataset.records import STATUSES, ImageFilter
 
 # Identities are SQLite integers: 64 bits with a sign.

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dataset.catalog import Catalog
-from dataset.duplicates import DEFAULT_RADIUS, LARGEST_RADIUS, duplicate_groups, refresh_edges
+from dataset.duplicates import DEFAULT_RADIUS, duplicate_groups
 from dataset.errors import ConfigError
+from dataset.likeness import LARGEST_RADIUS, refresh_edges
 from dataset.quality import BLANK_CONTRAST, COLLAGE_SCORE
 from dataset.records import Change, ImageFilter
 

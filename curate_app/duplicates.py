@@ -9,7 +9,8 @@ from curate_app.address import RADII, check_keys, read_after, read_radius
 from curate_app.desk import catalog
 from curate_app.error_pages import wants_json
 from curate_app.tiles import Tile, tiles_of
-from dataset.duplicates import DuplicateGroup, duplicate_groups, refresh_edges
+from dataset.duplicates import DuplicateGroup, duplicate_groups
+from dataset.likeness import refresh_edges
 from dataset.records import ImageRecord
 
 blueprint = Blueprint("duplicates", __name__)

@@ -12,16 +12,11 @@ from dataset.captioning import CaptionWish, caption_pictures, wanting
 from dataset.catalog import Catalog
 from dataset.command_line import CommandLine, add_config_options, add_data_option
 from dataset.config import load_config, to_mapping
-from dataset.duplicates import (
-    DEFAULT_RADIUS,
-    LARGEST_RADIUS,
-    duplicate_groups,
-    radius_table,
-    refresh_edges,
-)
+from dataset.duplicates import DEFAULT_RADIUS, duplicate_groups, radius_table
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
 from dataset.importers import count_pictures, import_folder
+from dataset.likeness import LARGEST_RADIUS, refresh_edges
 from dataset.pack import PackConfig, pack
 from dataset.packed import PackedDataset
 from dataset.pixels import PixelLimits

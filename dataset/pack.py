@@ -16,9 +16,10 @@ from PIL import Image
 from dataset import atomic_file
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
-from dataset.duplicates import DEFAULT_RADIUS, LARGEST_RADIUS, connected, refresh_edges
+from dataset.duplicates import DEFAULT_RADIUS, connected
 from dataset.errors import ConfigError, DataError, PipelineError
 from dataset.image_store import ImageStore
+from dataset.likeness import LARGEST_RADIUS, refresh_edges
 from dataset.pack_writer import write_pack
 from dataset.packed import SPLITS, PackedDataset, Provenance
 from dataset.phash import PHASH

@@ -47,7 +47,8 @@ class NewImage:
 
     sha256 is of the stored bytes, pixel_sha256 of the upright pixels and their shape (of a large
     JPEG: of the pixels that hashing needs); `hashes`
-    maps algorithm/version to hexadecimal text, `quality` a measure's name to its score.
+    maps algorithm/version to hexadecimal text, `quality` a measure's name to its score;
+    `fingerprint` is what `dataset.fingerprint` writes: what pictures are compared by.
     """
 
     sha256: str
@@ -60,6 +61,7 @@ class NewImage:
     label: str = ""
     hashes: dict[str, str] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
+    fingerprint: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +124,20 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """Two pictures (a < b) that look alike; distances in bits of 64, colour in 0..255 levels."""
+    """Two pictures (a < b) that show the same, and the witnesses for it.
+
+    phash_bits and dhash_bits are of 64, fine_bits of 256, colour_levels 0..255; `score` is how
+    surely they show the same, 0..1; `reason` how one became the other (same, mirrored, cropped...).
+    """
 
     a: int
     b: int
     phash_bits: int
     dhash_bits: int
     colour_levels: float
+    fine_bits: int = 0
+    score: float = 1.0
+    reason: str = "same"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,15 @@ class Edges:
         with transaction(self._db):
             self._db.execute("DELETE FROM edge")
             self._db.executemany(
-                "INSERT INTO edge (a, b, phash_bits, dhash_bits, colour_levels) "
-                "VALUES (?, ?, ?, ?, ?)",
-                ((e.a, e.b, e.phash_bits, e.dhash_bits, e.colour_levels) for e in edges),
+                "INSERT INTO edge (a, b, phash_bits, dhash_bits, fine_bits, colour_levels, score,"
+                " reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        *(e.a, e.b, e.phash_bits, e.dhash_bits, e.fine_bits),
+                        *(e.colour_levels, e.score, e.reason),
+                    )
+                    for e in edges
+                ),
             )
             self._db.execute(
                 "INSERT OR REPLACE INTO fact (name, value) VALUES ('edges', ?)", (computed_from,)

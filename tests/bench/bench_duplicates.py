@@ -3,7 +3,7 @@
 import faiss
 import numpy as np
 
-from dataset.duplicates import near_pairs
+from dataset.likeness import near_pairs
 from tests.bench.stopwatch import race, show
 
 COUNT = 20_000

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from dataset.catalog import Catalog
-from dataset.duplicates import (
-    LARGEST_RADIUS,
-    connected,
-    duplicate_groups,
-    near_pairs,
-    radius_table,
-    refresh_edges,
-    star_cover,
-)
+from dataset.duplicates import connected, duplicate_groups, radius_table, star_cover
+from dataset.likeness import LARGEST_RADIUS, near_pairs, refresh_edges
 from dataset.phash import DHASH, PHASH, THUMB, perceptual_hashes
 from dataset.records import Change, Edge
 from tests.dataset.conftest import AddPicture

@@ -6,9 +6,9 @@ import pytest
 
 from dataset.catalog import Catalog
 from dataset.cli import main
-from dataset.duplicates import refresh_edges
 from dataset.image_store import ImageStore
 from dataset.ingest import ingest
+from dataset.likeness import refresh_edges
 from dataset.phash import PHASH
 from dataset.records import Origin
 from dataset.workspace import Workspace
