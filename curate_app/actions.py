@@ -7,11 +7,12 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from curate_app.address import LARGEST_ID
 from curate_app.desk import catalog, desk
-from dataset.records import Change, Event
+from dataset.records import Change, Event, PairChange, PairDecision
 
 blueprint = Blueprint("actions", __name__)
 
 MOST_PICTURES = 10_000
+_MOST_COMPARED = 200  # every pair of them is a decision
 _PAST_TENSE = {"keep": "kept", "reject": "rejected"}
 
 
@@ -49,11 +50,31 @@ def keep_best() -> Response:
 
 @blueprint.post("/duplicates/keep-all")
 def keep_all() -> Response:
-    """Say that the pictures of a group are not duplicates: {"members": [...]}."""
+    """Keep every picture of a group, duplicates or not: {"members": [...]}."""
     members = _ids(_body("members").get("members"), "members")
-    reason = "not a duplicate"
-    changes = [Change(image_id=i, field="status", value="keep", reason=reason) for i in members]
+    changes = [Change(image_id=i, field="status", value="keep") for i in members]
     return _apply(changes, "keep-all", f"kept all of {_named(members)}")
+
+
+@blueprint.post("/duplicates/different")
+def different() -> Response:
+    """Say for ever that pictures are no duplicates: {"members": [...]}, all of each other.
+
+    With {"picture": id, "members": [...]}: that one of all the others, which stay together.
+    """
+    body = _body("picture", "members")
+    members = _ids(body.get("members"), "members")
+    alone = _ids([body["picture"]], "picture") if "picture" in body else members
+    if len(members) < 2 or not set(alone) <= set(members):
+        abort(400, "members must hold the picture and at least one other")
+    if len(alone) > _MOST_COMPARED:
+        abort(400, f"more than {_MOST_COMPARED} pictures are told apart one by one")
+    pairs = {(min(a, b), max(a, b)) for a in alone for b in members if a != b}
+    changes = [PairChange(a=a, b=b, verdict="different") for a, b in sorted(pairs)]
+    message = f"{_named(members)} are no duplicates"
+    if "picture" in body:
+        message = f"#{alone[0]} is no duplicate of the others"
+    return _apply(changes, "different", message)
 
 
 @blueprint.post("/undo")
@@ -63,33 +84,51 @@ def undo() -> Response:
     judgements = catalog().judgements
     undone = judgements.undo(who=desk().who)
     if undone is None:
-        return _answer(None, "nothing left to undo", [])
-    batch, events = undone
-    verb = judgements.of_batch(batch)[0].verb
-    ids = list(dict.fromkeys(event.image_id for event in events))
-    return _answer(events[0].batch, f"undid {verb} of {_named(ids)}", events)
+        return _answer(None, "nothing left to undo", [], [])
+    touched = _touched(undone.events, undone.pairs)
+    batch = (*(e.batch for e in undone.events), *(p.batch for p in undone.pairs))[0]
+    message = f"undid {undone.verb} of {_named(touched)}"
+    return _answer(batch, message, undone.events, undone.pairs)
 
 
-def _apply(changes: Sequence[Change], verb: str, message: str) -> Response:
-    known = catalog().images
-    for change in changes:
-        if known.get(change.image_id) is None:
-            abort(404, f"there is no picture {change.image_id} in this catalogue")
-    batch = catalog().judgements.apply(changes, who=desk().who, verb=verb)
+def _apply(changes: Sequence[Change | PairChange], verb: str, message: str) -> Response:
+    meant = dict.fromkeys(
+        i for c in changes for i in ((c.image_id,) if isinstance(c, Change) else (c.a, c.b))
+    )
+    for image_id in meant:
+        if catalog().images.get(image_id) is None:
+            abort(404, f"there is no picture {image_id} in this catalogue")
+    judgements = catalog().judgements
+    batch = judgements.apply(changes, who=desk().who, verb=verb)
     if batch is None:
-        return _answer(None, f"nothing to change: {message} before", [])
-    return _answer(batch, message, catalog().judgements.of_batch(batch))
+        return _answer(None, f"nothing to change: {message} before", [], [])
+    events, pairs = judgements.of_batch(batch), judgements.pairs.of_batch(batch)
+    # Duplicates of what was rejected, which are undecided again.
+    back = [event.image_id for event in events if event.after == "undecided"]
+    if back:
+        message += f"; {_named(back)} {'is' if len(back) == 1 else 'are'} undecided again"
+    return _answer(batch, message, events, pairs)
 
 
-def _answer(batch: int | None, message: str, events: Sequence[Event]) -> Response:
-    """What the page must show now: the message, and the new state of each picture touched."""
+def _touched(events: Sequence[Event], pairs: Sequence[PairDecision]) -> list[int]:
+    ids = [event.image_id for event in events]
+    return list(dict.fromkeys([*ids, *(i for pair in pairs for i in (pair.a, pair.b))]))
+
+
+def _answer(
+    batch: int | None, message: str, events: Sequence[Event], pairs: Sequence[PairDecision]
+) -> Response:
+    """What the page must show now: the message, the new state of each picture touched, and what
+    holds now for each pair."""
     records = (catalog().images.get(i) for i in dict.fromkeys(event.image_id for event in events))
     pictures = [
         {"id": r.id, "status": r.status, "reason": r.reason, "stars": r.stars, "label": r.label}
         for r in records
         if r is not None
     ]
-    return jsonify(batch=batch, message=message, pictures=pictures)
+    verdicts = [{"a": pair.a, "b": pair.b, "verdict": pair.after} for pair in pairs]
+    said = {"pairs": verdicts} if verdicts else {}
+    return jsonify(batch=batch, message=message, pictures=pictures, **said)
 
 
 def _body(*known: str) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dataset.catalog import Catalog
-from dataset.duplicates import DEFAULT_RADIUS, duplicate_groups
-from dataset.errors import ConfigError
-from dataset.likeness import LARGEST_RADIUS, refresh_edges
+from dataset.duplicates import DEFAULT_RADIUS, Comparison, require_radius
+from dataset.keep_rule import KeepRule, read_rule
+from dataset.likeness import refresh_edges
 from dataset.quality import BLANK_CONTRAST, COLLAGE_SCORE
 from dataset.records import Change, ImageFilter
 
@@ -33,41 +33,43 @@ def judge_automatically(
 ) -> AutoOutcome:
     """Judge the undecided pictures: reject blanks, collages and worse duplicates, keep the rest.
 
-    A picture that was judged before, by anyone, is left alone, so a second run changes nothing.
+    A picture that was judged before, by anyone, is left alone, so a second run changes nothing
+    (but for duplicates of what is rejected now: undecided again, they wait for the second run).
+    Which of several duplicates stays says keep.toml in the data folder, if there is one.
     Raises ConfigError for a radius (bits of 64) that the stored pairs do not reach.
     """
     radius = DEFAULT_RADIUS if radius is None else radius
-    if not 0 <= radius <= LARGEST_RADIUS:
-        raise ConfigError(f"--radius {radius} is out of range; choose 0 to {LARGEST_RADIUS}")
+    require_radius(radius)
+    rule = read_rule(catalog.path.parent)
     # One transaction: nobody who judges meanwhile is overruled, no picture comes in between.
     with catalog.transaction():
         refresh_edges(catalog)
-        changes = automatic_changes(catalog, radius)
+        changes = automatic_changes(catalog, radius, rule)
+        before = catalog.images.count() - len(changes)
         batch = None
         if changes and not dry_run:
             batch = catalog.judgements.apply(changes, who=WHO, verb="auto")
-        decided = catalog.images.count() - catalog.images.count(ImageFilter(status="undecided"))
     rejected = Counter(change.reason.split()[0] for change in changes if change.value == "reject")
     kept = sum(change.value == "keep" for change in changes)
-    before = decided if batch is None else decided - len(changes)
     return AutoOutcome(batch=batch, kept=kept, rejected=dict(rejected), decided_before=before)
 
 
-def automatic_changes(catalog: Catalog, radius: int) -> list[Change]:
-    """The rule itself, in order of identity; needs `refresh_edges` before."""
+def automatic_changes(catalog: Catalog, radius: int, rule: KeepRule | None = None) -> list[Change]:
+    """The rule itself, in order of identity; needs `refresh_edges` before.
+
+    Groups are made without the blanks and collages: what only they were near to is kept.
+    """
     undecided = [record.id for record in catalog.images.all(ImageFilter(status="undecided"))]
-    reasons = _useless(catalog, undecided)
-    for group in duplicate_groups(catalog, radius):
-        # When the suggested keeper is useless itself, the next one of the group stands in.
-        staying = [member for member in group.members if member not in reasons]
-        for member in staying[1:]:
-            reasons[member] = f"duplicate of #{staying[0]}"
+    useless = _useless(catalog, undecided)
+    comparison = Comparison(catalog, rule, without=useless)
+    marks = {change.image_id: change for change in comparison.marks(comparison.groups(radius))}
     return [
-        Change(
+        marks.get(image_id)
+        or Change(
             image_id=image_id,
             field="status",
-            value="reject" if image_id in reasons else "keep",
-            reason=reasons.get(image_id, ""),
+            value="reject" if image_id in useless else "keep",
+            reason=useless.get(image_id, ""),
         )
         for image_id in undecided
     ]

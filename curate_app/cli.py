@@ -12,7 +12,7 @@ from dataset.catalog import Catalog
 from dataset.command_line import CommandLine, add_data_option
 from dataset.config import to_mapping
 from dataset.duplicates import DEFAULT_RADIUS
-from dataset.records import STATUSES, Event
+from dataset.records import STATUSES, Event, PairDecision
 from dataset.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -121,21 +121,25 @@ def _print_outcome(outcome: AutoOutcome, dry_run: bool) -> None:
 def _undo(options: argparse.Namespace) -> None:
     with _catalog(options) as catalog:
         undone = catalog.judgements.undo(who=options.who)
-        if undone is None:
-            print("nothing left to undo")
-            return
-        batch, events = undone
-        first = catalog.judgements.of_batch(batch)[0]
-    print(f"undid batch {batch}: {first.verb} by {first.who}, {len(events)} changes")
+    if undone is None:
+        print("nothing left to undo")
+        return
+    count = len(undone.events) + len(undone.pairs)
+    print(f"undid batch {undone.batch}: {undone.verb} by {undone.who}, {count} changes")
 
 
 def _log(options: argparse.Namespace) -> None:
     with _catalog(options) as catalog:
-        for event in catalog.judgements.latest(max(options.limit, 0)):
+        for event in catalog.judgements.log(max(options.limit, 0)):
             print(json.dumps(to_mapping(event)) if options.json else _event_line(event))
 
 
-def _event_line(event: Event) -> str:
+def _event_line(event: Event | PairDecision) -> str:
+    if isinstance(event, PairDecision):
+        return (
+            f"{'pair':>7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
+            f"#{event.a} and #{event.b}: {event.before or 'by hash'} -> {event.after or 'by hash'}"
+        )
     reason = f" ({event.reason_after})" if event.reason_after else ""
     return (
         f"{event.id:7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "

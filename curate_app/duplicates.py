@@ -1,17 +1,18 @@
 """The duplicates: groups of pictures that look alike, side by side, the better one suggested."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
 
-from curate_app.address import RADII, check_keys, read_after, read_radius
+from curate_app.address import check_keys, read_after, read_radius
 from curate_app.desk import catalog
 from curate_app.error_pages import wants_json
 from curate_app.tiles import Tile, tiles_of
-from dataset.duplicates import DuplicateGroup, duplicate_groups
+from dataset.duplicates import Comparison, DuplicateGroup
+from dataset.keep_rule import read_rule
 from dataset.likeness import refresh_edges
-from dataset.records import ImageRecord
 
 blueprint = Blueprint("duplicates", __name__)
 
@@ -25,6 +26,7 @@ class ShownGroup:
     keeper: int
     reason: str
     diameter: int
+    chain: bool
     tiles: list[Tile]
 
     def as_json(self) -> dict[str, Any]:
@@ -32,6 +34,7 @@ class ShownGroup:
             "keeper": self.keeper,
             "reason": self.reason,
             "diameter": self.diameter,
+            "chain": self.chain,
             "pictures": [tile.as_json() for tile in self.tiles],
         }
 
@@ -45,21 +48,25 @@ def show() -> str | Response:
     check_keys("after", "radius", "show")
     after, radius, show_all = read_after(), read_radius(), _read_show_all()
     refresh_edges(catalog())
-    groups = duplicate_groups(catalog(), radius)
-    records = _records(groups)
-    wanted = [group for group in groups if show_all or _is_open(group, records)]
+    rule = read_rule(catalog().path.parent)
+    comparison = Comparison(catalog(), rule)
+    groups = sorted(comparison.groups(radius), key=lambda group: group.keeper)
+    open_ = [g for g in groups if not comparison.undecided.isdisjoint(g.members)]
+    wanted = groups if show_all else open_
     later = [group for group in wanted if group.keeper > after]
-    shown = [_shown(group, records) for group in later[:GROUPS_PER_PAGE]]
+    shown = [_shown(group) for group in later[:GROUPS_PER_PAGE]]
     arguments: dict[str, Any] = {"radius": radius, **({"show": "all"} if show_all else {})}
     more = None
     if len(later) > GROUPS_PER_PAGE:
         more = url_for("duplicates.show", **{**arguments, "after": shown[-1].keeper})
     page = {"radius": radius, "total": len(wanted), "next": more}
+    table = comparison.table()
     if wants_json():
-        return jsonify(groups=[group.as_json() for group in shown], **page)
-    decided = len(groups) - sum(_is_open(group, records) for group in groups)
+        radii = [dataclasses.asdict(row) for row in table]
+        return jsonify(groups=[group.as_json() for group in shown], radii=radii, **page)
+    decided = len(groups) - len(open_)
     return render_template(
-        "duplicates.html", groups=shown, radii=RADII, show_all=show_all, decided=decided, **page
+        "duplicates.html", groups=shown, table=table, show_all=show_all, decided=decided, **page
     )
 
 
@@ -69,17 +76,13 @@ def _read_show_all() -> bool:
     return request.args.get("show") == "all"
 
 
-def _records(groups: list[DuplicateGroup]) -> dict[int, ImageRecord]:
-    found = (catalog().images.get(member) for group in groups for member in group.members)
-    return {record.id: record for record in found if record is not None}
-
-
-def _is_open(group: DuplicateGroup, records: dict[int, ImageRecord]) -> bool:
-    return any(records[member].status == "undecided" for member in group.members)
-
-
-def _shown(group: DuplicateGroup, records: dict[int, ImageRecord]) -> ShownGroup:
+def _shown(group: DuplicateGroup) -> ShownGroup:
+    records = catalog().images.records(group.members)
     tiles = tiles_of(catalog(), [records[member] for member in group.members])
     return ShownGroup(
-        keeper=group.keeper, reason=group.reason, diameter=group.diameter, tiles=tiles
+        keeper=group.keeper,
+        reason=group.reason,
+        diameter=group.diameter,
+        chain=group.chain,
+        tiles=tiles,
     )

@@ -1,5 +1,7 @@
 """One picture: large, with its captions, origins, scores and the history of its judgements."""
 
+from typing import Any
+
 from flask import Blueprint, Response, abort, jsonify, render_template
 
 from curate_app.address import LARGEST_ID, check_keys, filter_arguments, read_filter
@@ -20,27 +22,42 @@ def show(image_id: int) -> str | Response:
     if record is None:
         abort(404, f"there is no picture {image_id} in this catalogue")
     [tile] = tiles_of(catalog(), [record])
-    captions, origins = images.captions(image_id), images.origins(image_id)
-    quality, events = images.quality(image_id), catalog().judgements.of_image(image_id)
+    facts = _facts(image_id)
     if wants_json():
-        return jsonify(
-            **tile.as_json(),
-            sha256=record.sha256,
-            captions=[to_mapping(caption) for caption in captions],
-            origins=[to_mapping(origin) for origin in origins],
-            quality=quality,
-            events=[to_mapping(event) for event in events],
-        )
+        return jsonify(**tile.as_json(), sha256=record.sha256, **_as_json(facts))
     before, after = images.neighbours(image_id, where)
     return render_template(
         "picture.html",
         tile=tile,
         record=record,
-        captions=captions,
-        origins=origins,
-        quality=quality,
-        events=reversed(events),
         before=before,
         after=after,
         arguments=filter_arguments(where),
+        **facts,
     )
+
+
+def _facts(image_id: int) -> dict[str, Any]:
+    """What hangs on a picture; `handed_*` are (giver, fact) of the duplicates it stands for."""
+    images, handover, judgements = catalog().images, catalog().handover, catalog().judgements
+    return {
+        "captions": images.captions(image_id),
+        "origins": images.origins(image_id),
+        "handed_captions": handover.captions_of([image_id]).get(image_id, []),
+        "handed_origins": handover.origins_of([image_id]).get(image_id, []),
+        "duplicate_of": handover.keeper_of(image_id),
+        "duplicates": handover.losers_of([image_id]).get(image_id, []),
+        "quality": images.quality(image_id),
+        "events": judgements.of_image(image_id),
+        "decisions": judgements.pairs.of_image(image_id),
+    }
+
+
+def _as_json(facts: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: [to_mapping(f) for f in facts[key]] for key in ("captions", "origins", "events")}
+    handed = {
+        key: [{"by": giver, **to_mapping(fact)} for giver, fact in facts[key]]
+        for key in ("handed_captions", "handed_origins")
+    }
+    decisions = [to_mapping(decision) for decision in facts["decisions"]]
+    return {**facts, **plain, **handed, "decisions": decisions}

@@ -12,11 +12,10 @@ from dataset.captioning import CaptionWish, caption_pictures, wanting
 from dataset.catalog import Catalog
 from dataset.command_line import CommandLine, add_config_options, add_data_option
 from dataset.config import load_config, to_mapping
-from dataset.duplicates import DEFAULT_RADIUS, duplicate_groups, radius_table
+from dataset.duplicate_commands import add_duplicate_verbs
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
 from dataset.importers import count_pictures, import_folder
-from dataset.likeness import LARGEST_RADIUS, refresh_edges
 from dataset.pack import PackConfig, pack
 from dataset.packed import PackedDataset
 from dataset.pixels import PixelLimits
@@ -49,7 +48,15 @@ def command_line() -> CommandLine:
 
     _add_caption_verb(command)
 
-    _add_likeness_verbs(command)
+    add_duplicate_verbs(command)
+
+    verb = command.verb(
+        "rehash",
+        _rehash,
+        "measure pictures anew that an older version hashed",
+        "python -m dataset rehash --data data",
+    )
+    add_data_option(verb)
 
     verb = command.verb(
         "pack",
@@ -146,30 +153,6 @@ def _caption(options: argparse.Namespace) -> None:
         print(f"  {count:6} {reason}")
 
 
-def _add_likeness_verbs(command: CommandLine) -> None:
-    """The verbs about pictures that look alike."""
-    verb = command.verb(
-        "duplicates",
-        _duplicates,
-        "find near-duplicates and show how many every radius would fold away",
-        """python -m dataset duplicates --data data
-        python -m dataset duplicates --radius 4 --json""",
-    )
-    verb.add_argument(
-        "--radius", type=int, default=DEFAULT_RADIUS, help=f"bits of 64 ({DEFAULT_RADIUS})"
-    )
-    verb.add_argument("--json", action="store_true", help="print the groups as JSON")
-    add_data_option(verb)
-
-    verb = command.verb(
-        "rehash",
-        _rehash,
-        "measure pictures anew that an older version hashed",
-        "python -m dataset rehash --data data",
-    )
-    add_data_option(verb)
-
-
 def _import(options: argparse.Namespace) -> None:
     if options.dry_run:
         print(f"{count_pictures(options.path)} picture files in {options.path}")
@@ -190,26 +173,6 @@ def _import(options: argparse.Namespace) -> None:
     print(f"added {report.added}, known {report.known}, rejected {sum(report.rejected.values())}")
     for reason, count in sorted(report.rejected.items()):
         print(f"  {count:6} {reason}")
-
-
-def _duplicates(options: argparse.Namespace) -> None:
-    if not 0 <= options.radius <= LARGEST_RADIUS:
-        raise ConfigError(f"--radius is {options.radius}; it must be 0 to {LARGEST_RADIUS} bits")
-    with Catalog(Workspace(options.data).require_catalog()) as catalog:
-        refresh_edges(catalog)
-        groups = duplicate_groups(catalog, options.radius)
-        if options.json:
-            print(json.dumps([to_mapping(group) for group in groups], indent=2))
-            return
-        print("radius   pairs  groups  would go")
-        for radius, pairs, found, spare in radius_table(catalog):
-            mark = " <" if radius == options.radius else ""
-            print(f"{radius:6} {pairs:7} {found:7} {spare:9}{mark}")
-        for group in groups[:20]:
-            others = " ".join(f"#{member}" for member in group.members[1:])
-            print(f"keep #{group.keeper} ({group.reason}), would go: {others}")
-        if len(groups) > 20:
-            print(f"and {len(groups) - 20} groups more (--json prints all)")
 
 
 def _rehash(options: argparse.Namespace) -> None:

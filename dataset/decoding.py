@@ -245,8 +245,9 @@ def _image(reply: dict[str, Any], label: str) -> NewImage:
     if "reason" in reply:
         raise PictureError(str(reply["reason"]), str(reply["message"]))
     try:
-        return replace(NewImage(**reply), label=label)
-    except TypeError as error:
+        fingerprint = bytes.fromhex(reply.pop("fingerprint"))
+        return replace(NewImage(**reply), label=label, fingerprint=fingerprint)
+    except (KeyError, TypeError, ValueError) as error:
         raise PictureError("decoder-died", "the decoder answered nonsense") from error
 
 
@@ -272,7 +273,8 @@ def serve(pipe: Connection, orders: dict[str, Any]) -> None:
 
 def _word_on(content: bytes, limits: PixelLimits) -> dict[str, Any]:
     try:
-        return dict(vars(measure(content, limits=limits)))
+        image = measure(content, limits=limits)
+        return {**vars(image), "fingerprint": image.fingerprint.hex()}
     except PictureError as error:
         return {"reason": error.reason, "message": str(error)}
     except MemoryError:

@@ -1,120 +1,227 @@
 """Groups of pictures that show the same, and which one of each stays."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from dataset.catalog import Catalog
-from dataset.likeness import LARGEST_RADIUS
-from dataset.records import Edge, ImageRecord, Origin
+from dataset.errors import ConfigError
+from dataset.keep_rule import Contenders, KeepRule, Ranking
+from dataset.likeness import LARGEST_RADIUS, refresh_edges
+from dataset.records import Change, PairVerdict
+from dataset.star_cover import DEFAULT_RADIUS, Integers, Ties, component_counts, settle
 
-DEFAULT_RADIUS = 6
+__all__ = [
+    "DEFAULT_RADIUS",
+    "Comparison",
+    "DuplicateGroup",
+    "RadiusCounts",
+    "connected_pairs",
+    "duplicate_groups",
+    "mark_duplicates",
+    "radius_table",
+]
+
+WHO = "duplicates"
 
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Pictures that show the same: the suggested keeper first, then the others by id.
+    """Pictures that show the same: the suggested keeper first, then the others, best first.
 
-    `diameter` is the largest pHash distance of a member from the keeper, in bits.
+    `bits` are the members' pHash distances from the keeper, None where only another member or a
+    person's word ties them. `diameter` is the largest known distance of any two members. A group
+    is a `chain` when two members are tied to it but not to each other.
     """
 
     keeper: int
     members: tuple[int, ...]
     reason: str
     diameter: int
+    bits: tuple[int | None, ...] = ()
+    chain: bool = False
 
 
-def duplicate_groups(catalog: Catalog, radius: int | None = None) -> list[DuplicateGroup]:
-    """Groups of pictures that are not rejected, best first inside, ordered by their keeper's id.
+@dataclass(frozen=True)
+class RadiusCounts:
+    """What a radius would do: tied pairs, chains of them (connected components) and the pictures
+    in those; groups of the star cover, and the undecided pictures that would go."""
+
+    radius: int
+    pairs: int
+    components: int
+    pictures: int
+    groups: int
+    would_go: int
+
+
+class Comparison:
+    """The pairs of a catalogue, its decisions and its pictures, read once; asks no more of it.
+
+    Every answer is a function of what was read, whatever the order in which pictures came.
+    `without` are pictures that cannot stay for another reason. Needs `refresh_edges` before.
+    """
+
+    def __init__(
+        self, catalog: Catalog, rule: KeepRule | None = None, without: Collection[int] = ()
+    ) -> None:
+        rule = rule or KeepRule()
+        settled = settle(catalog.judgements.pairs.verdicts())
+        self.overruled: tuple[PairVerdict, ...] = settled.overruled
+        self.contenders: Contenders = catalog.comparisons.contenders(rule.measures)
+        self.ranking = Ranking(rule, self.contenders)
+        gone = np.isin(self.contenders.ids, list(without))
+        # Places of the contenders by rank, best first (N,).
+        self._places: Integers = self.ranking.order[~gone[self.ranking.order]]
+        self._ids: Integers = self.contenders.ids[self._places]
+        self.ties = Ties(self._ids, catalog.comparisons.pairs(), settled)
+
+    def groups(self, radius: int) -> list[DuplicateGroup]:
+        """The star cover at `radius` bits, in order of the keepers' merit."""
+        cover = self.ties.cover(radius)
+        members: dict[int, list[int]] = {}
+        for rank in np.flatnonzero(cover != np.arange(len(cover))).tolist():
+            members.setdefault(int(cover[rank]), []).append(rank)
+        distances, diameters, tied = self._inside(cover, radius)
+        groups, ids = [], self._ids.tolist()
+        for keeper, others in sorted(members.items()):
+            ranks = [keeper, *others]
+            groups.append(
+                DuplicateGroup(
+                    keeper=ids[keeper],
+                    members=tuple(ids[rank] for rank in ranks),
+                    reason=self._reason(keeper, others[0]),
+                    diameter=diameters[keeper],
+                    bits=(0, *(distances.get(other) for other in others)),
+                    chain=tied[keeper] + self._decided(ranks) < len(ranks) * len(others) // 2,
+                )
+            )
+        return groups
+
+    def marks(self, groups: Sequence[DuplicateGroup]) -> list[Change]:
+        """Rejections of the undecided pictures that would go, in order of id."""
+        changes = [
+            Change(
+                image_id=loser,
+                field="status",
+                value="reject",
+                reason=f"duplicate of #{group.keeper}",
+            )
+            for group in groups
+            for loser in group.members[1:]
+            if loser in self.undecided
+        ]
+        return sorted(changes, key=lambda change: change.image_id)
+
+    @cached_property
+    def undecided(self) -> frozenset[int]:
+        """The contenders that nobody kept yet."""
+        return frozenset(self.contenders.ids[~self.contenders.kept].tolist())
+
+    def table(self) -> list[RadiusCounts]:
+        """The exact counts of every even radius: distances of two pHashes are always even."""
+        radii = range(0, LARGEST_RADIUS + 1, 2)
+        counts = component_counts(self.ties.all, radii)
+        undecided = ~self.contenders.kept[self._places]
+        table = []
+        for radius, (pairs, components, pictures) in zip(radii, counts, strict=True):
+            cover = self.ties.cover(radius)
+            lost = cover != np.arange(len(cover))
+            groups, going = len(np.unique(cover[lost])), int((lost & undecided).sum())
+            table.append(RadiusCounts(radius, pairs, components, pictures, groups, going))
+        return table
+
+    def _reason(self, best: int, other: int) -> str:
+        return self.ranking.reason(int(self._places[best]), int(self._places[other]))
+
+    def _inside(
+        self, cover: Integers, radius: int
+    ) -> tuple[dict[int, int], Counter[int], Counter[int]]:
+        """Of the stored pairs inside groups: bits from the keeper by rank, and by the keeper's
+        rank the largest distance and the number of pairs that tie at `radius`."""
+        pairs = self.ties.known
+        pairs = pairs.where(cover[pairs.a] == cover[pairs.b])
+        distances: dict[int, int] = {}
+        diameters: Counter[int] = Counter()
+        tied: Counter[int] = Counter()
+        keepers = cover[pairs.a].tolist()
+        for a, b, bits, keeper in zip(
+            pairs.a.tolist(), pairs.b.tolist(), pairs.bits.tolist(), keepers, strict=True
+        ):
+            diameters[keeper] = max(diameters[keeper], bits)
+            tied[keeper] += bits <= radius and not self.ties.are_same(a, b)
+            if keeper in (a, b):
+                distances[a + b - keeper] = bits
+        return distances, diameters, tied
+
+    def _decided(self, ranks: Sequence[int]) -> int:
+        """How many pairs of `ranks` are the same by decision."""
+        sizes = Counter(int(self.ties.roots[rank]) for rank in ranks).values()
+        return sum(size * (size - 1) // 2 for size in sizes)
+
+
+def duplicate_groups(
+    catalog: Catalog, radius: int | None = None, rule: KeepRule | None = None
+) -> list[DuplicateGroup]:
+    """Groups of pictures that are not rejected, in order of their keepers' merit.
 
     Quality-ordered star cover: walking from the best picture down, each is kept unless a kept one
     lies within `radius`; then it joins the nearest kept one. So no chains, and every picture that
-    would go is near a better one that stays. Needs `refresh_edges` before.
+    would go is near a better one that stays. What a person called the same is one group at any
+    radius, what they called different never is. Needs `refresh_edges` before.
     """
-    radius = DEFAULT_RADIUS if radius is None else radius
-    edges = [edge for edge in catalog.edges.all() if edge.phash_bits <= radius]
-    paired = {image_id for edge in edges for image_id in (edge.a, edge.b)}
-    records = {
-        record.id: record
-        for record in catalog.images.all()
-        if record.id in paired and record.status != "reject"
-    }
-    origins = catalog.images.origins_of(sorted(records))
-    order = sorted(records, key=lambda i: _merit(records[i], origins.get(i, [])), reverse=True)
-    cover = star_cover(order, [e for e in edges if e.a in records and e.b in records])
-    groups = []
-    for keeper, others in sorted(cover.items()):
-        if others:
-            members = (keeper, *sorted(others))
-            reason = _why(records[keeper], [records[i] for i in others], origins)
-            groups.append(DuplicateGroup(keeper, members, reason, max(others.values())))
-    return groups
+    return Comparison(catalog, rule).groups(DEFAULT_RADIUS if radius is None else radius)
 
 
-def star_cover(order: Sequence[int], edges: Iterable[Edge]) -> dict[int, dict[int, int]]:
-    """Keepers, in `order` of merit, each with the pictures that lean on it and their distance."""
-    near: dict[int, dict[int, int]] = {image_id: {} for image_id in order}
-    for edge in edges:
-        near[edge.a][edge.b] = near[edge.b][edge.a] = edge.phash_bits
-    cover: dict[int, dict[int, int]] = {}
-    for image_id in order:
-        kept = [(bits, other) for other, bits in near[image_id].items() if other in cover]
-        if kept:
-            bits, keeper = min(kept)
-            cover[keeper][image_id] = bits
-        else:
-            cover[image_id] = {}
-    return cover
+def radius_table(catalog: Catalog, rule: KeepRule | None = None) -> list[RadiusCounts]:
+    """What every even radius would do, from one reading of the catalogue."""
+    return Comparison(catalog, rule).table()
 
 
-def connected(edges: Iterable[tuple[int, int]], members: Iterable[int]) -> dict[int, int]:
-    """The smallest member that each of `members` is connected to over any chain of `edges`."""
-    root = {member: member for member in members}
+def mark_duplicates(
+    catalog: Catalog,
+    radius: int = DEFAULT_RADIUS,
+    rule: KeepRule | None = None,
+    *,
+    who: str = WHO,
+    dry_run: bool = False,
+) -> tuple[int | None, list[Change]]:
+    """Reject the worse pictures of every group as one batch, which one undo takes back.
 
-    def find(member: int) -> int:
-        while root[member] != member:
-            root[member] = root[root[member]]
-            member = root[member]
-        return member
-
-    for a, b in edges:
-        if a in root and b in root:
-            low, high = sorted((find(a), find(b)))
-            root[high] = low
-    return {member: find(member) for member in root}
-
-
-def radius_table(catalog: Catalog) -> list[tuple[int, int, int, int]]:
-    """For every even radius: (radius, pairs, groups, pictures that would go)."""
-    edges = catalog.edges.all()
-    table = []
-    for radius in range(0, LARGEST_RADIUS + 1, 2):  # pHash distances are always even
-        groups = duplicate_groups(catalog, radius)
-        spare = sum(len(group.members) - 1 for group in groups)
-        pairs = sum(edge.phash_bits <= radius for edge in edges)
-        table.append((radius, pairs, len(groups), spare))
-    return table
+    What was judged before is left alone, and no file is touched. Returns (batch, changes); the
+    batch is None when nothing was written. Raises ConfigError for a radius that is not stored.
+    """
+    require_radius(radius)
+    with catalog.transaction():  # nobody who judges meanwhile is overruled
+        refresh_edges(catalog)
+        comparison = Comparison(catalog, rule)
+        changes = comparison.marks(comparison.groups(radius))
+        batch = None
+        if changes and not dry_run:
+            batch = catalog.judgements.apply(changes, who=who, verb="mark")
+    return batch, changes
 
 
-def _merit(record: ImageRecord, origins: Sequence[Origin]) -> tuple[float, ...]:
-    """Larger is better: a person's judgement, a known licence, pixels, bytes, then age."""
-    return (
-        record.status == "keep",
-        record.stars,
-        any(origin.licence not in ("", "unknown") for origin in origins),
-        record.width * record.height,
-        record.byte_count,
-        -record.id,
-    )
+def require_radius(radius: int) -> None:
+    """Raise ConfigError for a radius that the stored pairs do not reach."""
+    if not 0 <= radius <= LARGEST_RADIUS:
+        raise ConfigError(f"--radius {radius} is out of range; choose 0 to {LARGEST_RADIUS} bits")
 
 
-def _why(
-    keeper: ImageRecord, others: Sequence[ImageRecord], origins: dict[int, list[Origin]]
-) -> str:
-    """The first point of merit in which the keeper beats the best of the others."""
-    mine = _merit(keeper, origins.get(keeper.id, []))
-    best = max(_merit(other, origins.get(other.id, [])) for other in others)
-    reasons = ("kept by hand", "more stars", "known licence", "more pixels", "more bytes", "older")
-    for reason, own, other in zip(reasons, mine, best, strict=True):
-        if own != other:
-            return reason
-    return "older"
+def connected_pairs(catalog: Catalog, radius: int) -> list[tuple[int, int]]:
+    """Pairs that tie pictures at `radius`, judged or not: for splits, which no pair may cross.
+
+    With what a person called the same, and without what they called different.
+    """
+    settled = settle(catalog.judgements.pairs.verdicts())
+    near = catalog.comparisons.pairs().within(radius)
+    pairs = [
+        (a, b)
+        for a, b in zip(near.a.tolist(), near.b.tolist(), strict=True)
+        if not settled.are_apart(a, b)
+    ]
+    same = ((those[0], other) for those in settled.same.all().values() for other in those[1:])
+    return sorted({*pairs, *same})

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from dataset.catalog import Catalog
 from dataset.errors import PictureError
+from dataset.fingerprint import fingerprint, hash_texts
 from dataset.image_store import ImageStore
-from dataset.phash import REDUCED_SIDE, reduced, reduced_hashes
+from dataset.phash import reduced
 from dataset.pixels import PixelLimits, rasterise
-from dataset.quality import reduced_scores
+from dataset.quality import quality_scores
 from dataset.records import Caption, NewImage, Origin
+
+# Scores of sharpness want this many pixels a side where a picture has them.
+_LEAST_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,12 @@ class RejectedImage:
 def measure(content: bytes, *, label: str = "", limits: PixelLimits | None = None) -> NewImage:
     """Decode `content` once and take everything from it; raises PictureError with a reason.
 
-    Large JPEGs are decoded smaller, as far as hashes and scores need them: equal pixels are told
-    among JPEGs, and among all other formats, but not between the two.
+    A JPEG with sides of 1024 pixels or more is decoded smaller, as far as hashes and scores need
+    it: its pixels count as equal to those of another JPEG only.
     """
-    raster = rasterise(content, limits=limits, least_side=REDUCED_SIDE)
+    raster = rasterise(content, limits=limits, least_side=_LEAST_SIDE)
     small = reduced(raster.image)
+    looks = fingerprint(raster, small)
     return NewImage(
         sha256=hashlib.sha256(content).hexdigest(),
         pixel_sha256=raster.pixel_sha256,
@@ -47,8 +52,9 @@ def measure(content: bytes, *, label: str = "", limits: PixelLimits | None = Non
         byte_count=len(content),
         has_alpha=raster.has_alpha,
         label=label,
-        hashes=reduced_hashes(small),
-        quality=reduced_scores(small),
+        hashes=hash_texts(looks, raster.rgba),
+        quality=quality_scores(raster, small, len(content)),
+        fingerprint=looks.tobytes(),
     )
 
 

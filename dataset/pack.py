@@ -16,7 +16,7 @@ from PIL import Image
 from dataset import atomic_file
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
-from dataset.duplicates import DEFAULT_RADIUS, connected
+from dataset.duplicates import DEFAULT_RADIUS, connected_pairs
 from dataset.errors import ConfigError, DataError, PipelineError
 from dataset.image_store import ImageStore
 from dataset.likeness import LARGEST_RADIUS, refresh_edges
@@ -27,6 +27,7 @@ from dataset.pixels import Background, PixelLimits, Pixels, decode
 from dataset.progress import Progress
 from dataset.records import Caption, ImageFilter, ImageRecord, Origin, Status
 from dataset.splits import assign_splits
+from dataset.star_cover import connected
 
 __all__ = ["PackConfig", "PackResult", "pack", "prepare", "write_pack"]
 
@@ -87,11 +88,16 @@ class PackResult:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The pictures of a pack in the order of its rows."""
+    """The pictures of a pack in the order of its rows.
+
+    `also_at` are the pages, by SHA-256, where other files of the same picture were found: the
+    origin in the row is that of the file that was packed.
+    """
 
     provenance: list[Provenance]
     captions: list[list[Caption]]
     label_names: list[str]
+    also_at: dict[str, list[str]]
 
 
 def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) -> PackResult:
@@ -160,15 +166,14 @@ def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
             "judge pictures first (make curate) or widen statuses, labels or licences"
         )
     ids = [record.id for record in records]
-    edges = [(e.a, e.b) for e in catalog.edges.all() if e.phash_bits <= config.radius]
-    group_of = connected(edges, ids)
+    group_of = connected(connected_pairs(catalog, config.radius), ids)
     sha_of = {record.id: record.sha256 for record in records}
     members: dict[str, list[str]] = {}
     for record in records:
         members.setdefault(sha_of[group_of[record.id]], []).append(record.label)
     split_of = assign_splits(members, cal=config.cal, test=config.test, seed=config.seed)
     names = sorted({record.label for record in records if record.label})
-    origins, captions = catalog.images.origins_of(ids), catalog.images.captions_of(ids)
+    origins, captions = catalog.images.origins_of(ids), _all_captions(catalog, ids)
     phashes = catalog.images.hash_texts(PHASH)
     facts = []
     for record in records:
@@ -192,7 +197,24 @@ def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
         )
     order = _row_order(facts, config.seed)
     ordered = [replace(facts[place], row=row) for row, place in enumerate(order)]
-    return _Chosen(ordered, [captions.get(fact.image_id, []) for fact in ordered], names)
+    further = catalog.handover.origins_of(ids)
+    return _Chosen(
+        ordered,
+        [captions.get(fact.image_id, []) for fact in ordered],
+        names,
+        {
+            sha_of[image_id]: sorted({origin.page_url or origin.url for _, origin in handed})
+            for image_id, handed in further.items()
+        },
+    )
+
+
+def _all_captions(catalog: Catalog, ids: Sequence[int]) -> dict[int, list[Caption]]:
+    """The captions of each picture, its own first, then those that its duplicates hand over."""
+    found = catalog.images.captions_of(ids)
+    for image_id, handed in catalog.handover.captions_of(ids).items():
+        found.setdefault(image_id, []).extend(caption for _, caption in handed)
+    return found
 
 
 def _wanted(catalog: Catalog, config: PackConfig) -> list[ImageRecord]:
@@ -260,6 +282,7 @@ def _selection_hash(chosen: _Chosen, config: PackConfig) -> str:
         chosen.label_names,
         [to_mapping(fact) for fact in chosen.provenance],
         [[(c.text, c.origin) for c in versions] for versions in chosen.captions],
+        chosen.also_at,
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -288,6 +311,7 @@ def _manifest(
         "splits": _by_split(chosen),
         "classes": _by_class(chosen),
         "licences": _tally(fact.licence for fact in chosen.provenance),
+        "also_at": chosen.also_at,
     }
 
 

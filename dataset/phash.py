@@ -1,33 +1,26 @@
 """Perceptual hashes of decoded pictures; every value carries its algorithm and version."""
 
+import functools
+
 import imagehash
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from dataset.pixels import Pixels
-
 # Name and version of each algorithm; a change of definition is a new version.
-PHASH = "phash-64/2"
-DHASH = "dhash-64/2"
-THUMB = "thumb-8x8-rgb/2"
+PHASH = "phash-64/3"
+DHASH = "dhash-64/3"
+FINE = "phash-256/1"
+# The pHash of the alpha channel alone, of a picture in one colour: its shape, whatever the colour.
+ALPHA = "phash-64-alpha/1"
 
 # A side of twice this or more is averaged to this before a picture is hashed: one reduction serves
 # all hashes and scores. It is divided by 8, and by the cells of every collage.
 REDUCED_SIDE = 144
 
 
-def perceptual_hashes(rgb: Pixels) -> dict[str, str]:
-    """Hashes of an (H, W, 3) uint8 picture as hexadecimal text, by algorithm and version.
-
-    phash-64: sign of the low 8x8 DCT coefficients of a 32x32 grey picture against their median
-    (Zauner 2010); dhash-64: sign of horizontal differences of 9x8 grey pixels; both as the
-    imagehash library defines them, of a picture whose sides of 288 pixels or more are averaged to
-    144 (which changes few bits). thumb-8x8-rgb: 192 bytes of the picture averaged to 8x8.
-    """
-    return reduced_hashes(reduced(Image.fromarray(rgb)))
-
-
 def reduced(image: Image.Image) -> Image.Image:
-    """An RGB image with its large sides averaged to 144 pixels."""
+    """An image with its large sides averaged to 144 pixels (alpha weighs its colours)."""
     width, height = (
         REDUCED_SIDE if side >= 2 * REDUCED_SIDE else side for side in (image.width, image.height)
     )
@@ -36,13 +29,29 @@ def reduced(image: Image.Image) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BOX)
 
 
-def reduced_hashes(image: Image.Image) -> dict[str, str]:
-    """The same hashes of a picture that `reduced` has made."""
-    thumb = image.resize((8, 8), Image.Resampling.BOX)
-    grey = image.convert("L")
-    # imagehash finds the sizes that it would have made, and leaves the pixels as they are.
-    return {
-        PHASH: str(imagehash.phash(grey.resize((32, 32), Image.Resampling.LANCZOS))),
-        DHASH: str(imagehash.dhash(grey.resize((9, 8), Image.Resampling.LANCZOS))),
-        THUMB: thumb.tobytes().hex(),
-    }
+def frequency_bits(grey: NDArray[np.uint8], side: int) -> NDArray[np.bool_]:
+    """(side * side,) bits of a (4 * side, 4 * side) grey picture: pHash (Zauner 2010).
+
+    The sign of the lowest side x side coefficients of the two-dimensional DCT-II against their
+    median, as the imagehash library has it.
+    """
+    basis = _basis(side, 4 * side)
+    low = basis @ grey.astype(np.float64) @ basis.T  # (side, side)
+    return np.ravel(low > np.median(low))
+
+
+def difference_bits(grey: Image.Image) -> NDArray[np.bool_]:
+    """(64,) bits of a 9x8 grey image: whether each pixel is brighter than its left one (dHash)."""
+    return np.ravel(imagehash.dhash(grey).hash)
+
+
+def words(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Bits as 64-bit words, the first bit the highest of its word."""
+    return np.packbits(bits).view(">u8").astype(np.uint64)
+
+
+@functools.cache
+def _basis(rows: int, length: int) -> NDArray[np.float64]:
+    """The first rows of the DCT-II of `length` values, (rows, length), without its scale."""
+    places = (np.arange(length) + 0.5) / length
+    return np.cos(np.pi * np.arange(rows)[:, None] * places)

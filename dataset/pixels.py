@@ -4,20 +4,19 @@ import hashlib
 import io
 import struct
 import warnings
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from dataset import containers, drawings, icons
+from dataset.composite import Background as Background
+from dataset.composite import Pixels as Pixels
+from dataset.composite import composite as composite
 from dataset.errors import PictureError
 from dataset.profiles import to_srgb
 
-Pixels = NDArray[np.uint8]
 Size = tuple[int, int]  # width, height
-Background = Literal["auto", "white", "black"]
 
 # Pillow warns of odd metadata, and of sizes that are checked here anyway. Said once and for the
 # whole process: to silence it call by call is not safe between threads.
@@ -27,12 +26,6 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # Formats that are decoded at all: every other decoder of Pillow stays out of reach of the web.
 _FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF", "TIFF"]
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--", b"<body", b"<script")
-# Pictures whose visible part is brighter than this on average vanish on white (0..255 luma).
-_TOO_BRIGHT_FOR_WHITE = 225.0
-# Weights of red, green and blue in luma (ITU-R BT.601).
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# Pixels composited at once: floats of a whole large picture would take 48 bytes a pixel.
-_BAND = 1 << 19
 # What Pillow raises for bytes that it cannot make sense of.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error)
 _ORIENTATION = 0x0112
@@ -82,7 +75,9 @@ class Picture:
 class Raster:
     """A decoded picture as Pillow holds it: `image` is RGB, upright, composited; `data` are its
     bytes, three a pixel, row by row. `width` and `height` are the picture's own, which those of
-    `image` are unless it was decoded smaller."""
+    `image` are unless it was decoded smaller. `rgba` is there when the picture can be seen
+    through: straight alpha, before it was composited. `jpeg_tables` are the quantisation tables of
+    a JPEG (64 steps each)."""
 
     image: Image.Image
     data: bytes
@@ -91,6 +86,8 @@ class Raster:
     pixel_sha256: str
     width: int
     height: int
+    rgba: Image.Image | None = None
+    jpeg_tables: tuple[tuple[int, ...], ...] = ()
 
 
 def decode(
@@ -124,49 +121,45 @@ def rasterise(
     below that; all of the file is still read, and its `pixel_sha256` is of these pixels.
     """
     limits = limits or PixelLimits()
-    if not content:
-        raise PictureError("empty", "the file has no bytes")
-    if len(content) > limits.max_bytes:
-        raise PictureError("too-many-bytes", f"{len(content)} bytes, over {limits.max_bytes}")
+    _check_bytes(content, limits)
     kind, image, size = _loaded(content, limits, least_side)
+    tables = tuple(tuple(table) for table in getattr(image, "quantization", {}).values())
     image, is_turned = _upright(image)
     image = to_srgb(image)
     size = (size[1], size[0]) if is_turned else size
     rgba = _to_rgba(image)
     if rgba is None:
-        return _opaque(_to_rgb(image), kind, size)
+        return replace(_opaque(_to_rgb(image), kind, size), jpeg_tables=tables)
     del image  # of a large picture one copy less at a time
     return _flattened(rgba, kind, background, size)
 
 
-def composite(rgba: Pixels, background: Background = "auto") -> Pixels:
-    """Lay (H, W, 4) straight-alpha pixels on a background; returns (H, W, 3) uint8."""
-    height, width = rgba.shape[:2]
-    rows = max(1, _BAND // max(1, width))
-    bands = [slice(top, top + rows) for top in range(0, height, rows)]
-    if background == "auto":
-        background = _background(rgba, bands)
-    ground = 255.0 if background == "white" else 0.0
-    flat = np.empty((height, width, 3), np.uint8)
-    for band in bands:
-        alpha = rgba[band, :, 3:].astype(np.float32) / 255.0
-        mixed = rgba[band, :, :3].astype(np.float32) * alpha + ground * (1.0 - alpha)
-        flat[band] = np.rint(mixed).astype(np.uint8)
-    return flat
+def grey_image(
+    content: bytes, *, least_side: int, limits: PixelLimits | None = None
+) -> Image.Image:
+    """The picture in grey (mode L), upright, on its background; no colour profile is applied.
+
+    Same errors as `decode`. A JPEG's colours are not decoded at all.
+    """
+    limits = limits or PixelLimits()
+    _check_bytes(content, limits)
+    _, image, _ = _loaded(content, limits, least_side, "L")
+    image, _ = _upright(image)
+    rgba = _to_rgba(image)
+    if rgba is None:
+        return image if image.mode == "L" else _to_rgb(image).convert("L")
+    return Image.fromarray(composite(np.asarray(rgba))).convert("L")
 
 
-def _background(rgba: Pixels, bands: list[slice]) -> Background:
-    """Black for a picture whose visible part is too bright for white."""
-    visible = luma = 0.0
-    for band in bands:
-        alpha = rgba[band, :, 3].astype(np.float32) / 255.0
-        visible += float(alpha.sum())
-        luma += float((rgba[band, :, :3].astype(np.float32) @ _LUMA * alpha).sum())
-    return "black" if visible > 0 and luma / visible > _TOO_BRIGHT_FOR_WHITE else "white"
+def _check_bytes(content: bytes, limits: PixelLimits) -> None:
+    if not content:
+        raise PictureError("empty", "the file has no bytes")
+    if len(content) > limits.max_bytes:
+        raise PictureError("too-many-bytes", f"{len(content)} bytes, over {limits.max_bytes}")
 
 
 def _loaded(
-    content: bytes, limits: PixelLimits, least_side: int | None
+    content: bytes, limits: PixelLimits, least_side: int | None, mode: str | None = None
 ) -> tuple[str, Image.Image, Size]:
     """Format, decoded first frame and size of anything that may be a picture."""
     if content.startswith(icons.SIGNATURE):
@@ -181,7 +174,7 @@ def _loaded(
         _check_size(size, limits)
     image = _open(content)
     size = image.size
-    return image.format or "", _load(image, content, limits, least_side), size
+    return image.format or "", _load(image, content, limits, least_side, mode), size
 
 
 def _load_icon(entry: icons.IconEntry, limits: PixelLimits) -> Image.Image:
@@ -250,14 +243,18 @@ def _check_frames(image: Image.Image, content: bytes, limits: PixelLimits) -> No
 
 
 def _load(
-    image: Image.Image, content: bytes, limits: PixelLimits, least_side: int | None = None
+    image: Image.Image,
+    content: bytes,
+    limits: PixelLimits,
+    least_side: int | None = None,
+    mode: str | None = None,
 ) -> Image.Image:
     """Decode an opened picture that keeps the limits."""
     _check_size(image.size, limits)
     _check_frames(image, content, limits)
     try:
         if least_side is not None and image.format == "JPEG":
-            image.draft(None, (least_side, least_side))
+            image.draft(mode, (least_side, least_side))
         image.load()
     except Image.DecompressionBombError as error:
         raise PictureError("too-many-pixels", str(error)) from error
@@ -316,15 +313,15 @@ def _flattened(rgba: Image.Image, kind: str, background: Background, size: Size)
     if rgba.getchannel("A").getextrema()[0] == 255:
         return _opaque(rgba.convert("RGB"), kind, size)
     shape = (rgba.height, rgba.width, 4)
-    data = rgba.tobytes()
-    digest = _pixel_hash(size, 4, data)
-    rgba.close()  # a large picture is not held in every form at once
-    flat = composite(np.frombuffer(data, np.uint8).reshape(shape), background)
-    del data
-    return Raster(Image.fromarray(flat), flat.tobytes(), kind, True, digest, *size)
+    pixels = np.frombuffer(bytearray(rgba.tobytes()), np.uint8).reshape(shape)
+    pixels[pixels[:, :, 3] == 0] = 0  # colours that nobody can see
+    digest = _pixel_hash(size, 4, pixels.data)
+    flat = composite(pixels, background)
+    del pixels  # a large picture is not held in every form at once
+    return Raster(Image.fromarray(flat), flat.tobytes(), kind, True, digest, *size, rgba=rgba)
 
 
-def _pixel_hash(size: Size, channels: int, data: bytes) -> str:
+def _pixel_hash(size: Size, channels: int, data: bytes | memoryview) -> str:
     """SHA-256 of the shape (H, W, channels) and the pixels."""
     digest = hashlib.sha256(repr((size[1], size[0], channels)).encode())
     digest.update(data)

@@ -12,6 +12,10 @@ ADDRESS_STATES: tuple[AddressState, ...] = get_args(AddressState)
 JudgedField = Literal["status", "label", "stars"]
 JUDGED_FIELDS: tuple[JudgedField, ...] = get_args(JudgedField)
 
+# What a person said of two pictures; "" is nothing, or no longer anything.
+Verdict = Literal["", "same", "different"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Caption:
@@ -120,6 +124,57 @@ class Event:
     reason_before: str
     reason_after: str
     undoes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairChange:
+    """One wish: let two pictures count as the same or as different, whatever the hashes say."""
+
+    a: int
+    b: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairDecision:
+    """One decision on a pair (a < b) that was made; never altered.
+
+    `since_before` and `since_after` are the batches that set those verdicts, 0 for none.
+    """
+
+    id: int
+    batch: int
+    at: str
+    who: str
+    verb: str
+    a: int
+    b: int
+    before: Verdict
+    after: Verdict
+    since_before: int
+    since_after: int
+    undoes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairVerdict:
+    """What holds for a pair (a < b) at present, and the batch `since` which it holds."""
+
+    a: int
+    b: int
+    verdict: Verdict
+    since: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndoneBatch:
+    """A batch that was taken back: its number, name and author, and what the undo did."""
+
+    batch: int
+    verb: str
+    who: str
+    events: tuple[Event, ...]
+    pairs: tuple[PairDecision, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

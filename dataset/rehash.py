@@ -5,8 +5,9 @@ import logging
 from dataset.catalog import Catalog
 from dataset.decoding import DecoderPool
 from dataset.errors import PictureError
+from dataset.fingerprint import FINGERPRINT
 from dataset.image_store import ImageStore
-from dataset.phash import PHASH
+from dataset.phash import ALPHA, DHASH, FINE, PHASH
 from dataset.pixels import PixelLimits
 from dataset.progress import Progress
 
@@ -21,7 +22,7 @@ def rehash(catalog: Catalog, store: ImageStore) -> tuple[int, int]:
 
     Goes on where it was when interrupted. Raises DataError when stored bytes are missing.
     """
-    old = catalog.images.without_hash(PHASH)
+    old = catalog.images.without_fingerprint(FINGERPRINT)
     failed = 0
     with Progress("rehash", len(old), "pictures") as progress, DecoderPool(1, _NO_LIMITS) as pool:
         for image_id, sha256 in old.items():
@@ -35,5 +36,8 @@ def rehash(catalog: Catalog, store: ImageStore) -> tuple[int, int]:
                 catalog.images.set_pixels(image_id, image.pixel_sha256)
                 catalog.images.set_quality(image_id, image.quality)
                 catalog.images.set_hashes(image_id, image.hashes)
+                catalog.images.set_fingerprint(image_id, FINGERPRINT, image.fingerprint)
             progress.advance()
+    with catalog.transaction():
+        catalog.images.drop_hashes((PHASH, DHASH, FINE, ALPHA))
     return len(old) - failed, failed

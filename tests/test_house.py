@@ -24,7 +24,7 @@ DOORS = {
     "sqlite3": ("dataset/catalog/",),
     "h5py": ("dataset/pack", "dataset/importers"),
     "imagehash": ("dataset/phash.py",),
-    "numba": ("dataset/hamming.py", "dataset/alignment.py"),
+    "numba": ("dataset/compiled.py", "dataset/hamming_join.py"),
     "torch": ("train/", "sample/"),
     "safetensors": ("train/", "sample/"),
     # It brings torch along; the folder of the catalogue never imports torch itself.

@@ -65,7 +65,12 @@ function toast(text, { failed = false, undoable = false } = {}) {
   toastTimer = setTimeout(() => one("#toast").hidePopover(), failed ? 15000 : 6000);
 }
 
-function show(pictures) {
+// What was said of pairs on this page: "3 7" -> different. The first tile of a group is its keeper.
+const verdicts = new Map();
+const pairKey = (a, b) => [a, b].sort((x, y) => x - y).join(" ");
+
+function show(pictures, pairs = []) {
+  for (const pair of pairs) verdicts.set(pairKey(pair.a, pair.b), pair.verdict);
   for (const picture of pictures) {
     for (const tile of every(`.tile[data-id="${picture.id}"]`)) {
       tile.dataset.status = picture.status;
@@ -83,7 +88,13 @@ function show(pictures) {
 }
 
 function markGroup(group) {
-  group.classList.toggle("decided", !one('.tile[data-status="undecided"]', group));
+  const keeper = Number(group.dataset.keeper);
+  const others = every(".tile", group).filter((tile) => number(tile) !== keeper);
+  for (const tile of others) {
+    tile.classList.toggle("apart", verdicts.get(pairKey(keeper, number(tile))) === "different");
+  }
+  const apart = others.length > 0 && others.every((tile) => tile.classList.contains("apart"));
+  group.classList.toggle("decided", apart || !one('.tile[data-status="undecided"]', group));
 }
 
 // On the picture's own page: as many stars lit as it has.
@@ -182,7 +193,7 @@ async function act(path, body, tiles) {
   tiles.forEach((tile) => tile.classList.add("waiting"));
   try {
     const answer = await post(path, body);
-    show(answer.pictures);
+    show(answer.pictures, answer.pairs);
     toast(answer.message, { undoable: path !== "/undo" && answer.batch !== null });
     refreshSoon();
   } catch (error) {
@@ -212,7 +223,12 @@ function judgeGroup(act_, tile) {
   const tiles = every(".tile", group);
   const members = tiles.map(number);
   const keeper = act_ === "only" ? number(tile) : Number(group.dataset.keeper);
-  if (act_ === "all") act("/duplicates/keep-all", { members }, tiles);
+  if (act_ === "split") {
+    const rest = tiles[tiles.indexOf(tile) + 1];
+    act("/duplicates/different", { picture: number(tile), members }, [tile]);
+    if (rest) return focusTile(rest);
+  } else if (act_ === "different") act("/duplicates/different", { members }, tiles);
+  else if (act_ === "all") act("/duplicates/keep-all", { members }, tiles);
   else act("/duplicates/keep-best", { keeper, members }, tiles);
   const groups = every(".group");
   const later = groups.slice(groups.indexOf(group) + 1);
@@ -258,6 +274,8 @@ const ACTS = {
   best: (tile) => judgeGroup("best", tile),
   only: (tile) => judgeGroup("only", tile),
   all: (tile) => judgeGroup("all", tile),
+  different: (tile) => judgeGroup("different", tile),
+  split: (tile) => judgeGroup("split", tile),
   undo: () => act("/undo", {}, []),
   clear: clearSelection,
   back: goBack,
@@ -268,7 +286,7 @@ const ACTS = {
 };
 
 const KEYS = {
-  k: "keep", x: "reject", u: "undo", b: "best", o: "only", a: "all", " ": "zoom",
+  k: "keep", x: "reject", u: "undo", b: "best", o: "only", a: "all", n: "different", s: "split", " ": "zoom",
   Enter: "open", "/": "search", "?": "help", Escape: "back",
 };
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from types import TracebackType
 
 from dataset.catalog.connection import connect, explained, transaction
+from dataset.catalog.contenders import Comparisons
 from dataset.catalog.edges import Edges
+from dataset.catalog.handover import Handover
 from dataset.catalog.images import Images
 from dataset.catalog.judgements import Judgements
 from dataset.catalog.ledger import Ledger
@@ -25,9 +27,11 @@ class Catalog:
         self.path = path
         self._connection = connect(path, create=create)
         self.images = Images(self._connection)
-        self.judgements = Judgements(self._connection)
+        self.handover = Handover(self._connection, path.parent)
+        self.judgements = Judgements(self._connection, self.handover)
         self.ledger = Ledger(self._connection)
         self.edges = Edges(self._connection)
+        self.comparisons = Comparisons(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
-"""The stored list of pairs that look alike, and small facts about the catalogue."""
+"""The stored list of pairs that look alike, and the fingerprints that it was found from."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from dataset.catalog.connection import transaction
 from dataset.records import Edge
@@ -13,13 +13,36 @@ class Edges:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def replace(self, edges: Iterable[Edge], computed_from: str) -> None:
-        """Store `edges` instead of the present ones; `computed_from` names their input."""
+    def has_unjoined(self, version: str, rule: str) -> bool:
+        """Whether there are fingerprints of `version` whose pairs under `rule` are not stored."""
+        row = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM fingerprint WHERE version = ? AND joined <> ?)",
+            (version, rule),
+        ).fetchone()
+        return bool(row[0])
+
+    def fingerprints(self, version: str, rule: str) -> Iterator[tuple[int, bytes, bool]]:
+        """(picture, fingerprint, whether its pairs under `rule` are stored), by their SHA-256."""
+        rows = self._db.execute(
+            "SELECT image_id, value, joined = ? FROM fingerprint "
+            "JOIN image ON image.id = image_id WHERE version = ? ORDER BY sha256",
+            (rule, version),
+        )
+        return ((int(row[0]), bytes(row[1]), bool(row[2])) for row in rows)
+
+    def join(self, edges: Iterable[Edge], found_of: Iterable[tuple[int, bytes]], rule: str) -> None:
+        """Store `edges`, which are all pairs under `rule` of the pictures `found_of` with the
+        fingerprints that were compared, instead of those stored of them before."""
         with transaction(self._db):
-            self._db.execute("DELETE FROM edge")
+            for image_id, value in found_of:
+                self._db.execute("DELETE FROM edge WHERE a = ? OR b = ?", (image_id, image_id))
+                self._db.execute(
+                    "UPDATE fingerprint SET joined = ? WHERE image_id = ? AND value = ?",
+                    (rule, image_id, value),
+                )
             self._db.executemany(
-                "INSERT INTO edge (a, b, phash_bits, dhash_bits, fine_bits, colour_levels, score,"
-                " reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO edge (a, b, phash_bits, dhash_bits, fine_bits,"
+                " colour_levels, score, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         *(e.a, e.b, e.phash_bits, e.dhash_bits, e.fine_bits),
@@ -28,14 +51,9 @@ class Edges:
                     for e in edges
                 ),
             )
-            self._db.execute(
-                "INSERT OR REPLACE INTO fact (name, value) VALUES ('edges', ?)", (computed_from,)
-            )
 
-    def computed_from(self) -> str | None:
-        """What the stored edges were computed from, or None when there are none yet."""
-        row = self._db.execute("SELECT value FROM fact WHERE name = 'edges'").fetchone()
-        return None if row is None else str(row[0])
+    def count(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM edge").fetchone()[0])
 
     def all(self) -> list[Edge]:
         rows = self._db.execute("SELECT * FROM edge ORDER BY a, b")

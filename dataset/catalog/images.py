@@ -1,12 +1,13 @@
 """Pictures, their origins, captions, hashes and quality scores."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset.catalog.connection import now, transaction
+from dataset.fingerprint import FINGERPRINT
 from dataset.records import Caption, ImageFilter, ImageRecord, NewImage, Origin, Status
 
 _COLUMNS = (
@@ -62,6 +63,8 @@ class Images:
         image_id = int(cursor.lastrowid or 0)
         self.set_hashes(image_id, image.hashes)
         self.set_quality(image_id, image.quality)
+        if image.fingerprint:
+            self.set_fingerprint(image_id, FINGERPRINT, image.fingerprint)
         return image_id
 
     def add_origin(self, image_id: int, origin: Origin) -> None:
@@ -98,6 +101,20 @@ class Images:
             [(image_id, algorithm, value) for algorithm, value in hashes.items()],
         )
 
+    def set_fingerprint(self, image_id: int, version: str, value: bytes) -> None:
+        """What the picture is compared by from now on; its pairs are to be found again."""
+        self._db.execute("DELETE FROM edge WHERE a = ? OR b = ?", (image_id, image_id))
+        self._db.execute(
+            "INSERT OR REPLACE INTO fingerprint (image_id, version, value, joined) "
+            "VALUES (?, ?, ?, '')",
+            (image_id, version, value),
+        )
+
+    def drop_hashes(self, present: Collection[str]) -> None:
+        """Forget the hashes of every algorithm and version but the `present` ones."""
+        names = ", ".join("?" * len(present))
+        self._db.execute(f"DELETE FROM image_hash WHERE algorithm NOT IN ({names})", [*present])
+
     def set_pixels(self, image_id: int, pixel_sha256: str) -> None:
         self._db.execute("UPDATE image SET pixel_sha256 = ? WHERE id = ?", (pixel_sha256, image_id))
 
@@ -110,6 +127,11 @@ class Images:
     def get(self, image_id: int) -> ImageRecord | None:
         row = self._db.execute(f"SELECT {_COLUMNS} FROM image WHERE id = ?", (image_id,)).fetchone()
         return None if row is None else _record(row)
+
+    def records(self, image_ids: Sequence[int]) -> dict[int, ImageRecord]:
+        """Those of the pictures that are there, by id."""
+        rows = self._of(f"SELECT {_COLUMNS} FROM image WHERE id IN ({{}})", image_ids)
+        return {row["id"]: _record(row) for row in rows}
 
     def by_sha256(self, sha256: str) -> ImageRecord | None:
         row = self._db.execute(
@@ -251,12 +273,12 @@ class Images:
         ids = np.array([row[0] for row in rows], dtype=np.int64)
         return ids, np.array([int(row[1], 16) for row in rows], dtype=np.uint64)
 
-    def without_hash(self, algorithm: str) -> dict[int, str]:
-        """The SHA-256 of every picture that lacks a hash of this algorithm and version, by id."""
+    def without_fingerprint(self, version: str) -> dict[int, str]:
+        """The SHA-256 of every picture that has no fingerprint of this version, by id."""
         rows = self._db.execute(
             "SELECT id, sha256 FROM image WHERE NOT EXISTS "
-            "(SELECT 1 FROM image_hash WHERE algorithm = ? AND image_id = image.id) ORDER BY id",
-            (algorithm,),
+            "(SELECT 1 FROM fingerprint WHERE image_id = image.id AND version = ?) ORDER BY id",
+            (version,),
         )
         return {row["id"]: row["sha256"] for row in rows}
 

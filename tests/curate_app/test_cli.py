@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from curate_app.cli import command_line, main
+from dataset.records import PairChange
 from dataset.workspace import Workspace
 from tests.curate_app.drawn_catalogue import HOSTILE, DrawnCatalogue, drawing
 
@@ -131,6 +132,21 @@ def test_log_shows_the_newest_first_as_text_and_as_json_lines(
     assert f"#{small} status: undecided -> reject (duplicate of #{large})" in oldest
     _, lines, _ = run(capsys, "log", "--data", str(drawn.data), "--limit", "1", "--json")
     assert json.loads(lines)["image_id"] == large
+
+
+def test_decisions_on_pairs_are_in_the_log_and_undone_in_their_turn(
+    drawn: DrawnCatalogue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = drawn.add_many(2)
+    with drawn.open() as catalog:
+        apart = PairChange(a=a, b=b, verdict="different")
+        catalog.judgements.apply([apart], who="anna", verb="different")
+    _, text, _ = run(capsys, "log", "--data", str(drawn.data))
+    assert text.rstrip().endswith(f"batch 1  anna  different  #{a} and #{b}: by hash -> different")
+    _, lines, _ = run(capsys, "log", "--data", str(drawn.data), "--json")
+    assert (json.loads(lines)["a"], json.loads(lines)["after"]) == (a, "different")
+    _, undone, _ = run(capsys, "undo", "--data", str(drawn.data))
+    assert undone == "undid batch 1: different by anna, 1 changes\n"
 
 
 def test_stats_count_by_class_and_show_no_control_characters(

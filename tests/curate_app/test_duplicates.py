@@ -23,7 +23,8 @@ def test_larger_copy_is_suggested_with_its_reason_and_facts(
     page = judge.get("/duplicates?format=json").get_json()
     assert page["total"] == 1
     [group] = page["groups"]
-    assert (group["keeper"], group["reason"]) == (large, "more pixels")
+    reason = "more true resolution: 128 px against 64 px"
+    assert (group["keeper"], group["reason"]) == (large, reason)
     assert [(p["id"], p["width"], p["licence"]) for p in group["pictures"]] == [
         (large, 128, "unknown"),
         (small, 64, "unknown"),
@@ -32,7 +33,7 @@ def test_larger_copy_is_suggested_with_its_reason_and_facts(
     assert re.findall(r'data-keeper="(\d+)"', html) == [str(large)]
     assert re.findall(r'class="tile best"[^>]*data-id="(\d+)"', html) == [str(large)]
     assert re.findall(r'class="tile[^>]*data-id="(\d+)"', html) == [str(large), str(small)]
-    for fact in ("128 × 128", "64 × 64", "more pixels", "Large one 50", "drawn", "unknown"):
+    for fact in ("128 × 128", "64 × 64", reason, "Large one 50", "drawn", "unknown"):
         assert fact in html
 
 
@@ -55,15 +56,79 @@ def test_another_than_the_suggested_one_can_be_kept(judge: Judge, drawn: DrawnCa
     assert state(drawn, small, large) == [("keep", "", 0), ("reject", f"duplicate of #{small}", 0)]
 
 
-def test_pictures_that_are_no_duplicates_are_all_kept_and_not_asked_about_again(
+def test_duplicates_can_all_be_kept_and_are_not_asked_about_again(
     judge: Judge, drawn: DrawnCatalogue
 ) -> None:
     small, large = drawn.add_pair(50)
     judge.post("/duplicates/keep-all", {"members": [large, small]})
-    assert state(drawn, large, small) == [("keep", "not a duplicate", 0)] * 2
+    assert state(drawn, large, small) == [("keep", "", 0)] * 2
     assert groups(judge) == []
     assert groups(judge, "&show=all") == [(large, [large, small])]
     assert f'data-keeper="{large}"' in judge.get("/duplicates?show=all").text
+
+
+def test_what_a_person_calls_different_is_never_a_group_again_until_undone(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    answer = judge.post("/duplicates/different", {"members": [large, small]}).get_json()
+    assert answer["message"] == "2 pictures are no duplicates"
+    assert answer["pairs"] == [{"a": small, "b": large, "verdict": "different"}]
+    assert state(drawn, large, small) == [("undecided", "", 0)] * 2
+    assert groups(judge, "&show=all&radius=12") == []
+    assert "different: #1 and #2 different" in judge.get(f"/picture/{small}").text
+    again = judge.post("/duplicates/different", {"members": [small, large]}).get_json()
+    assert again["batch"] is None
+    undone = judge.post("/undo", {}).get_json()
+    assert undone["message"] == "undid different of 2 pictures"
+    assert undone["pairs"] == [{"a": small, "b": large, "verdict": ""}]
+    assert groups(judge) == [(large, [large, small])]
+
+
+def test_one_picture_is_split_off_and_the_others_stay_a_group(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    third = drawn.add(drawing(50, 128).resize((100, 100)))
+    assert groups(judge) == [(large, [large, third, small])]
+    body = {"picture": small, "members": [large, third, small]}
+    assert judge.post("/duplicates/different", body).get_json()["message"] == (
+        f"#{small} is no duplicate of the others"
+    )
+    assert groups(judge) == [(large, [large, third])]
+
+
+def test_when_the_kept_one_is_rejected_its_best_duplicate_is_undecided_again(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    third = drawn.add(drawing(50, 128).resize((100, 100)))
+    assert groups(judge) == [(large, [large, third, small])]
+    judge.post("/duplicates/keep-best", {"keeper": large, "members": [large, third, small]})
+    answer = judge.judge("reject", large).get_json()
+    assert answer["message"] == f"rejected #{large}; #{third} is undecided again"
+    assert {p["id"]: p["status"] for p in answer["pictures"]} == {
+        large: "reject", third: "undecided", small: "reject",
+    }  # fmt: skip
+    assert state(drawn, small) == [("reject", f"duplicate of #{third}", 0)]
+    judge.post("/undo", {})
+    assert state(drawn, large, third, small) == [
+        ("keep", "", 0),
+        ("reject", f"duplicate of #{large}", 0),
+        ("reject", f"duplicate of #{large}", 0),
+    ]
+
+
+def test_the_rule_in_the_data_folder_says_which_one_is_suggested(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    rule = 'order = ["licence", "resolution"]\nlicences = ["CC-BY", "CC0"]\n'
+    third = drawn.add(drawing(50, 128).resize((80, 80)), licence="CC-BY-4.0")
+    fourth = drawn.add(drawing(50, 128).resize((90, 90)), licence="CC0-1.0")
+    assert groups(judge) == [(fourth, [fourth, third, large, small])]
+    (drawn.data / "keep.toml").write_text(rule)
+    assert groups(judge) == [(third, [third, fourth, large, small])]
 
 
 def test_pages_by_keeper_cover_every_group_once(
@@ -86,12 +151,15 @@ def test_smaller_radius_never_shows_more_groups(judge: Judge, drawn: DrawnCatalo
     dirty.paste((30, 30, 30), (8, 8, 30, 30))
     drawn.add(dirty)
     drawn.add_pair(51)
+    page = judge.get("/duplicates?format=json").get_json()
     totals = [
         judge.get(f"/duplicates?radius={radius}&format=json").get_json()["total"]
         for radius in range(0, 13, 2)
     ]
     assert totals == sorted(totals)
     assert totals[-1] >= 1
+    # Every page has the counts of every radius.
+    assert [row["groups"] for row in page["radii"]] == totals
 
 
 @pytest.mark.parametrize(
@@ -112,6 +180,13 @@ def test_impossible_address_is_refused(judge: Judge, query: str) -> None:
         ("keep-all", {}),
         ("keep-all", {"members": []}),
         ("keep-all", {"members": {"1": 2}}),
+        ("different", {}),
+        ("different", {"members": [1]}),
+        ("different", {"members": [1, 1]}),
+        ("different", {"picture": 3, "members": [1, 2]}),
+        ("different", {"picture": "1", "members": [1, 2]}),
+        ("different", {"picture": None, "members": [1, 2]}),
+        ("different", {"members": list(range(1, 202))}),
     ],
 )
 def test_malformed_decision_is_refused(

@@ -302,8 +302,8 @@ def test_duplicates_are_decided_by_keys(screen_of: ScreenOf, drawn: DrawnCatalog
     assert state(drawn, large, small, large2, small2, large3, small3) == [
         ("keep", "", 0),
         ("reject", f"duplicate of #{large}", 0),
-        ("keep", "not a duplicate", 0),
-        ("keep", "not a duplicate", 0),
+        ("keep", "", 0),
+        ("keep", "", 0),
         ("reject", f"duplicate of #{small3}", 0),
         ("keep", "", 0),
     ]
@@ -312,6 +312,34 @@ def test_duplicates_are_decided_by_keys(screen_of: ScreenOf, drawn: DrawnCatalog
     screen.wait_for(large3, "undecided")
     screen.open("duplicates")
     assert screen.ids() == [large3, small3]
+
+
+def test_pictures_are_told_apart_by_keys_for_ever_and_by_undo_not(
+    screen_of: ScreenOf, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    third = drawn.add(drawing(50, 128).resize((100, 100)))
+    small2, large2 = drawn.add_pair(51)
+    screen = screen_of(drawn)
+    screen.open("duplicates")
+    screen.press("n")
+    screen.wait_for_message("3 pictures are no duplicates")
+    assert screen.current() == large2
+    assert len(screen.all(".group.decided")) == 1
+    screen.press("u")
+    screen.wait_for_message("undid different of 3 pictures")
+    screen.until(lambda: not screen.all(".group.decided"))
+    screen.press(Keys.ARROW_UP, Keys.ARROW_RIGHT, "s")
+    screen.wait_for_message(f"#{third} is no duplicate of the others")
+    screen.until(lambda: len(screen.all(".tile.apart")) == 1)
+    assert screen.current() == small
+    screen.open("duplicates")
+    assert screen.ids() == [large, small, large2, small2]
+    screen.find(".group [data-act=different]").click()
+    screen.wait_for_message("2 pictures are no duplicates")
+    screen.open("duplicates")
+    assert screen.ids() == [large2, small2]
+    assert state(drawn, small, large, third) == [("undecided", "", 0)] * 3
 
 
 def test_duplicates_are_decided_by_clicks(screen_of: ScreenOf, drawn: DrawnCatalogue) -> None:

@@ -36,7 +36,25 @@ def test_page_shows_captions_origins_scores_and_history(
     page = judge.get(f"/picture/{number}?format=json").get_json()
     assert [origin["author"] for origin in page["origins"]] == ["a tester", "B. Finch"]
     assert [event["verb"] for event in page["events"]] == ["keep", "stars"]
-    assert set(page["quality"]) == {"contrast", "collage"}
+    assert {"contrast", "collage", "sharpness", "detail"} <= set(page["quality"])
+
+
+def test_page_shows_what_duplicates_hand_over_and_leads_to_them(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    judge.post("/duplicates/keep-best", {"keeper": large, "members": [large, small]})
+    html = judge.get(f"/picture/{large}").text
+    assert f'handed over by <a href="/picture/{small}">' in html
+    assert f'Stands for <a href="/picture/{small}">' in html
+    for text in ("Small copy 50", "http://pictures.test/1", "another file of it"):
+        assert text in html, text
+    assert f'In its stead: <a href="/picture/{large}">' in judge.get(f"/picture/{small}").text
+    page = judge.get(f"/picture/{large}?format=json").get_json()
+    assert [(c["by"], c["text"]) for c in page["handed_captions"]] == [(small, "Small copy 50")]
+    assert (page["duplicates"], page["duplicate_of"]) == ([small], None)
+    judge.post("/undo", {})
+    assert "Small copy 50" not in judge.get(f"/picture/{large}").text
 
 
 def test_neighbours_follow_the_filter_of_the_address(judge: Judge, drawn: DrawnCatalogue) -> None:

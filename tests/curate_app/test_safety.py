@@ -24,6 +24,7 @@ ROUTES = [
     ("POST", "/judge"),
     ("POST", "/duplicates/keep-best"),
     ("POST", "/duplicates/keep-all"),
+    ("POST", "/duplicates/different"),
     ("POST", "/undo"),
 ]
 POSTS = [path for method, path in ROUTES if method == "POST"]

@@ -57,7 +57,8 @@ def test_a_batch_is_undone_whole_and_survives_a_restart(tmp_path: Path) -> None:
     with Catalog(path) as catalog:
         undone = catalog.judgements.undo()
         assert undone is not None
-        assert undone[0] == batch
+        assert (undone.batch, undone.verb, undone.who) == (batch, "auto", "auto")
+        assert [event.after for event in undone.events] == ["undecided"] * 3
         assert state(catalog) == before
         assert catalog.judgements.undo() is None
 

@@ -18,7 +18,7 @@ from dataset.image_store import ImageStore
 from dataset.pack import PackConfig, PackResult, pack, prepare
 from dataset.pack_writer import write_pack
 from dataset.packed import PackedDataset, Provenance
-from dataset.records import Change, Origin
+from dataset.records import Caption, Change, Origin
 from tests.dataset.conftest import AddPicture
 from tests.dataset.pictures import array, encoded, scene
 
@@ -305,3 +305,30 @@ def test_an_origin_with_a_licence_speaks_for_the_picture(
     catalog.judgements.apply([keep], who="a", verb="keep")
     packed = PackedDataset(make(catalog, store, tmp_path).path)
     assert packed.provenance(0).url == "http://b/1"
+
+
+def test_duplicates_hand_over_captions_and_pages_and_never_their_licence(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    kept.images.add_caption(39, Caption(text="said of the copy", origin="alt"))
+    kept.images.add_origin(
+        39, Origin(url="http://copy.test/a.jpg", page_url="http://copy.test", licence="CC0-1.0")
+    )
+    change = Change(image_id=39, field="status", value="reject", reason="duplicate of #1")
+    kept.judgements.apply([change], who="ada", verb="mark")
+    result = make(kept, store, tmp_path)
+    packed = PackedDataset(result.path)
+    [fact] = [fact for fact in packed if fact.image_id == 1]
+    with h5py.File(result.path) as file:
+        start, end = file["captions/offsets"][fact.row : fact.row + 2]
+        texts = [text.decode() for text in file["captions/text"][start:end]]
+    assert texts == ["<b>picture</b> 0 ünï", "said of the copy"]
+    assert (fact.licence, fact.author) == ("unknown", "author 0")
+    manifest = json.loads(result.path.with_suffix(".manifest.json").read_text())
+    [(sha256, pages)] = manifest["also_at"].items()
+    assert sha256 == fact.sha256
+    assert "http://copy.test" in pages
+    kept.judgements.undo()
+    renewed = make(kept, store, tmp_path)
+    assert renewed.fresh
+    assert json.loads(result.path.with_suffix(".manifest.json").read_text())["also_at"] == {}

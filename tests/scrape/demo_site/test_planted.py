@@ -10,8 +10,9 @@ import requests
 from numpy.typing import NDArray
 
 from dataset.errors import PictureError
+from dataset.fingerprint import read
 from dataset.ingest import measure
-from dataset.phash import DHASH, PHASH, THUMB
+from dataset.phash import DHASH, PHASH
 from dataset.quality import BLANK_CONTRAST, COLLAGE_SCORE
 from dataset.records import NewImage
 from scrape.demo_site import DemoSite
@@ -53,11 +54,11 @@ def is_whole(address: str) -> bool:
 
 
 def are_near(one: NewImage, other: NewImage) -> bool:
-    """Within 6 bits of both hashes and 8 levels of the thumbnail's mean colour difference."""
+    """Within 6 bits of both hashes and 8 levels of mean difference."""
     return (
         bits(one.hashes, other.hashes, PHASH) <= 6
         and bits(one.hashes, other.hashes, DHASH) <= 6
-        and float(np.abs(thumb(one) - thumb(other)).mean()) <= 8
+        and float(np.abs(luma(one) - luma(other)).mean()) <= 8
     )
 
 
@@ -65,8 +66,8 @@ def bits(one: Mapping[str, str], other: Mapping[str, str], algorithm: str) -> in
     return (int(one[algorithm], 16) ^ int(other[algorithm], 16)).bit_count()
 
 
-def thumb(image: NewImage) -> NDArray[np.float64]:
-    return np.frombuffer(bytes.fromhex(image.hashes[THUMB]), np.uint8).astype(np.float64)
+def luma(image: NewImage) -> NDArray[np.float64]:
+    return read(image.fingerprint)["luma"][0].astype(np.float64)
 
 
 def test_the_manifest_counts_every_kind(site: DemoSite) -> None:

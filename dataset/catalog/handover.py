@@ -1,0 +1,106 @@
+"""What rejected duplicates hand over to the picture that stays, and who stands in when it goes."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dataset.catalog.contenders import listed, read_contenders, read_pairs
+from dataset.catalog.images import Images
+from dataset.catalog.pair_decisions import PairDecisions
+from dataset.keep_rule import Ranking, read_rule
+from dataset.records import Caption, Change, Origin
+from dataset.star_cover import DEFAULT_RADIUS, Ties, settle
+
+T = TypeVar("T", Caption, Origin)
+
+
+class Handover:
+    """Derived from the judgements, never copied: whatever is undone takes its share back.
+
+    The keep rule of the data `folder`, or the default one, says who stands in.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
+        self._db, self._folder = connection, folder
+        self._images = Images(connection)
+
+    def losers_of(self, image_ids: Iterable[int]) -> dict[int, list[int]]:
+        """The duplicates that each picture stands for, and theirs in turn, in order of id."""
+        rows = self._db.execute(
+            "WITH RECURSIVE gone (keeper, id) AS ("
+            "SELECT duplicate_of, id FROM image WHERE duplicate_of IN "
+            "(SELECT value FROM json_each(?)) "
+            "UNION SELECT gone.keeper, image.id FROM image "
+            "JOIN gone ON image.duplicate_of = gone.id) "
+            "SELECT keeper, id FROM gone WHERE keeper <> id ORDER BY keeper, id",
+            (listed(image_ids),),
+        )
+        found: dict[int, list[int]] = {}
+        for keeper, image_id in rows:
+            found.setdefault(keeper, []).append(image_id)
+        return found
+
+    def keeper_of(self, image_id: int) -> int | None:
+        """The picture that this one was rejected as a duplicate of."""
+        row = self._db.execute(
+            "SELECT duplicate_of FROM image WHERE id = ?", (image_id,)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def captions_of(self, image_ids: Sequence[int]) -> dict[int, list[tuple[int, Caption]]]:
+        """(giver, caption) of every text that a duplicate has and the picture itself lacks."""
+        return self._handed(image_ids, self._images.captions_of, lambda caption: caption.text)
+
+    def origins_of(self, image_ids: Sequence[int]) -> dict[int, list[tuple[int, Origin]]]:
+        """(giver, origin) of every further place where the same was found, as another file."""
+        return self._handed(
+            image_ids, self._images.origins_of, lambda origin: (origin.url, origin.page_url)
+        )
+
+    def _handed(
+        self,
+        image_ids: Sequence[int],
+        read: Callable[[Sequence[int]], dict[int, list[T]]],
+        key: Callable[[T], Any],
+    ) -> dict[int, list[tuple[int, T]]]:
+        losers = self.losers_of(image_ids)
+        involved = set(losers).union(*losers.values())
+        facts = read(sorted(involved))
+        found: dict[int, list[tuple[int, T]]] = {}
+        for keeper, those in losers.items():
+            known = {key(fact) for fact in facts.get(keeper, [])}
+            for giver in those:
+                for fact in facts.get(giver, []):
+                    if key(fact) not in known:
+                        known.add(key(fact))
+                        found.setdefault(keeper, []).append((giver, fact))
+        return found
+
+    def stand_ins(self, keeper: int) -> list[Change]:
+        """What has to follow when `keeper` goes for a reason of its own.
+
+        Its best duplicate becomes undecided again, and the others, where they are near to that
+        one, its duplicates; where they are not, they are undecided, too: nothing that only
+        `keeper` stood for is lost.
+        """
+        rows = self._db.execute("SELECT id FROM image WHERE duplicate_of = ?", (keeper,))
+        losers = [row[0] for row in rows]
+        if not losers:
+            return []
+        rule = read_rule(self._folder)
+        contenders = read_contenders(self._db, rule.measures, losers)
+        ids = contenders.ids[Ranking(rule, contenders).order]  # best first
+        decided = settle(PairDecisions(self._db).verdicts())
+        cover = Ties(ids, read_pairs(self._db, losers), decided).cover(DEFAULT_RADIUS)
+        return [
+            Change(image_id=image_id, field="status", value="undecided")
+            if cover[rank] == rank
+            else Change(
+                image_id=image_id,
+                field="status",
+                value="reject",
+                reason=f"duplicate of #{ids[cover[rank]]}",
+            )
+            for rank, image_id in enumerate(ids.tolist())
+        ]

@@ -1,0 +1,47 @@
+"""From fingerprints to edges: candidates are found, judged, and kept with their witnesses."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.candidates import candidates, certain_distances
+from dataset.fingerprint import Fingerprints
+from dataset.progress import Progress
+from dataset.records import Edge
+from dataset.verdict import judge, reasons
+from dataset.views import VIEWS, second_distances
+from dataset.witnesses import WITNESSES, laid_over
+
+# Results do not depend on it.
+_THREADS = 2
+
+
+def find_edges(
+    ids: NDArray[np.int64], prints: Fingerprints, is_new: NDArray[np.bool_], radius: int
+) -> list[Edge]:
+    """The pairs of pictures (P,) of which one at least is new that show the same, by (a, b), as
+    far as the certain bits of their pHashes differ in no more than `radius`."""
+    with Progress("compare", len(VIEWS) + 1, "steps") as progress:
+        ways = candidates(prints, is_new, threads=_THREADS, advance=progress.advance)
+    with Progress("judge", len(ways), "ways") as progress:
+        verdicts = judge(prints, ways, threads=_THREADS, advance=progress.advance).same()
+    bits = certain_distances(prints, verdicts.way)
+    laid = laid_over(prints.looks, verdicts.way.first, verdicts.warps)
+    theirs = prints.looks["luma"][verdicts.way.second].astype(np.float64)
+    dhash_bits, fine_bits = second_distances(laid, theirs)
+    levels = verdicts.witnesses[:, WITNESSES.index("chroma_rest")]
+    why = reasons(prints, verdicts)
+    edges = [
+        Edge(
+            a=min(int(ids[a]), int(ids[b])),
+            b=max(int(ids[a]), int(ids[b])),
+            phash_bits=int(bits[k]),
+            dhash_bits=int(dhash_bits[k]),
+            fine_bits=int(fine_bits[k]),
+            colour_levels=round(float(levels[k]), 3),
+            score=round(float(verdicts.score[k]), 4),
+            reason=why[k],
+        )
+        for k, (a, b) in enumerate(zip(verdicts.a, verdicts.b, strict=True))
+        if bits[k] <= radius
+    ]
+    return sorted(edges, key=lambda edge: (edge.a, edge.b))

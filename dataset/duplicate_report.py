@@ -1,0 +1,207 @@
+"""The duplicates as a record for machines and as one self-contained page for eyes."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from dataset import atomic_file
+from dataset.catalog import Catalog
+from dataset.config import to_mapping
+from dataset.duplicates import Comparison, DuplicateGroup
+from dataset.errors import DataError, PipelineError
+from dataset.image_store import ImageStore
+from dataset.keep_rule import KeepRule, best_licence, faults, true_side
+from dataset.pixels import PixelLimits, decode
+from dataset.progress import track
+from dataset.records import Edge
+
+Sort = Literal["doubt", "size"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+VERSION = 1
+
+_THUMBNAIL_SIDE = 200
+# The store holds only what was taken in, perhaps under other limits than the default ones.
+_ACCEPTED = PixelLimits(max_bytes=1 << 40, min_side=1, max_aspect=1e9)
+
+
+def duplicates_record(
+    catalog: Catalog, comparison: Comparison, rule: KeepRule, radius: int
+) -> dict[str, Any]:
+    """All that is known of the groups at `radius`, JSON-ready: the rule, the counts of every
+    radius, and each group with its pictures, why they stay or go, and the witnesses of each pair.
+
+    Groups stand in order of their keepers' SHA-256, which no order of intake changes.
+    """
+    groups = comparison.groups(radius)
+    facts = _Facts(catalog, comparison, rule, groups)
+    told = [facts.group(group) for group in groups]
+    return {
+        "version": VERSION,
+        "radius": radius,
+        "rule": to_mapping(rule),
+        "counts": {
+            "pictures": catalog.images.count(),
+            "groups": len(groups),
+            "would_go": len(comparison.marks(groups)),
+        },
+        "radii": [asdict(row) for row in comparison.table()],
+        "overruled": [asdict(verdict) for verdict in comparison.overruled],
+        "groups": sorted(told, key=lambda group: str(group["pictures"][0]["sha256"])),
+    }
+
+
+class _Facts:
+    """What is known of the members of `groups`, read with a handful of queries."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        comparison: Comparison,
+        rule: KeepRule,
+        groups: Sequence[DuplicateGroup],
+    ) -> None:
+        self._rule, self._those = rule, comparison.contenders
+        self._place = {int(i): place for place, i in enumerate(self._those.ids)}
+        self._sides = true_side(rule, self._those)
+        ids = [member for group in groups for member in group.members]
+        self._records = catalog.images.records(ids)
+        self._origins = catalog.images.origins_of(ids)
+        keeper = {member: group.keeper for group in groups for member in group.members}
+        self._verdicts = {(v.a, v.b): v.verdict for v in catalog.judgements.pairs.verdicts()}
+        self._edges: dict[int, list[Edge]] = {}
+        for edge in catalog.edges.all():
+            if edge.a in keeper and keeper[edge.a] == keeper.get(edge.b):
+                self._edges.setdefault(keeper[edge.a], []).append(edge)
+
+    def group(self, group: DuplicateGroup) -> dict[str, Any]:
+        edges = self._edges.get(group.keeper, [])
+        scores = [edge.score for edge in edges if group.keeper in (edge.a, edge.b)]
+        return {
+            "keeper": group.keeper,
+            "reason": group.reason,
+            "diameter": group.diameter,
+            "chain": group.chain,
+            # The least sure of the pairs that would make a picture go.
+            "score": min(scores, default=1.0),
+            "pictures": [
+                self._picture(member, group, bits)
+                for member, bits in zip(group.members, group.bits, strict=True)
+            ],
+            "edges": [
+                {**to_mapping(edge), "decided": self._verdicts.get((edge.a, edge.b), "")}
+                for edge in edges
+            ],
+        }
+
+    def _picture(self, image_id: int, group: DuplicateGroup, bits: int | None) -> dict[str, Any]:
+        record, place = self._records[image_id], self._place[image_id]
+        fate = "goes"
+        if image_id == group.keeper:
+            fate = "stays"
+        elif record.status == "keep":
+            fate = "kept before"
+        licence = best_licence(self._rule, self._those.licences[place])
+        origins = self._origins.get(image_id, [])
+        return {
+            "id": image_id,
+            "sha256": record.sha256,
+            "fate": fate,
+            "bits": bits,
+            "pair": self._pair(image_id, group.keeper),
+            "status": record.status,
+            "stars": record.stars,
+            "label": record.label,
+            "width": record.width,
+            "height": record.height,
+            "true_side": round(float(self._sides[place]), 1),
+            "bytes": record.byte_count,
+            "format": record.format,
+            "licence": licence,
+            "sources": sorted({origin.source for origin in origins if origin.source}),
+            "page": next((o.page_url or o.url for o in origins if o.licence == licence), ""),
+            "faults": faults(self._rule, self._those, place),
+            "added_at": record.added_at,
+        }
+
+    def _pair(self, image_id: int, keeper: int) -> dict[str, Any] | None:
+        """Score and reason of the pair with the keeper; None for the keeper and without a pair."""
+        ends = tuple(sorted((image_id, keeper)))
+        if self._verdicts.get((ends[0], ends[1])) == "same":
+            return {"score": 1.0, "reason": "same, a person said"}
+        for edge in self._edges.get(keeper, []):
+            if (edge.a, edge.b) == ends:
+                return {"score": edge.score, "reason": edge.reason}
+        return None
+
+
+def write_report(
+    record: Mapping[str, Any], store: ImageStore, path: Path, *, sort: Sort, limit: int
+) -> Path:
+    """Write the page to `path` and the whole record beside it as .json, whose path is returned.
+
+    The page shows `limit` groups: the least sure ones first, or the largest ("size").
+    """
+    beside = path.with_suffix(".json")
+    if beside == path:
+        raise DataError(f"{path} would be page and record at once; name the page .html")
+    shown = sorted(record["groups"], key=_doubt if sort == "doubt" else _size)[:limit]
+    pictures = [picture for group in shown for picture in group["pictures"]]
+    uris = {
+        picture["sha256"]: thumbnail_uri(store, picture["sha256"])
+        for picture in track(pictures, "thumbnails", len(pictures), "pictures")
+    }
+    atomic_file.write_text(path, _render(record, shown, uris, sort))
+    atomic_file.write_json(beside, record)
+    return beside
+
+
+def thumbnail_uri(store: ImageStore, sha256: str) -> str:
+    """A small WebP of a stored picture as a data: URI; "" when it is missing or damaged."""
+    try:
+        picture = Image.fromarray(decode(store.get(sha256), limits=_ACCEPTED).rgb)
+    except PipelineError:
+        return ""
+    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=78, method=2)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _doubt(group: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The least sure first: a low score, a chain, a large distance."""
+    order = (group["score"], not group["chain"], -group["diameter"])
+    return (*order, group["pictures"][0]["sha256"])
+
+
+def _size(group: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (-len(group["pictures"]), *_doubt(group))
+
+
+def _render(
+    record: Mapping[str, Any], shown: Sequence[Any], uris: Mapping[str, str], sort: Sort
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("dataset"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(size=_size_text, percent=lambda share: f"{100 * share:.0f} %")
+    return environment.get_template("duplicates.html.j2").render(
+        record=record, shown=shown, uris=uris, sort=sort
+    )
+
+
+def _size_text(byte_count: int) -> str:
+    if byte_count < 1000:
+        return f"{byte_count} B"
+    if byte_count < 1_000_000:
+        return f"{byte_count / 1000:.0f} kB"
+    return f"{byte_count / 1_000_000:.1f} MB"
