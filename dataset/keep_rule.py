@@ -134,7 +134,7 @@ class Ranking:
         if name in _WORDS:
             return _WORDS[name](self.rule, self.contenders, best, other)
         start, unit, _ = _NUMBERS[name]
-        mine, others = (f"{float(self._numbers[name][i]):.4g}{unit}" for i in (best, other))
+        mine, others = (_told(float(self._numbers[name][i])) + unit for i in (best, other))
         return f"{start} {mine} against {others}"
 
 
@@ -221,6 +221,10 @@ def _licence(rule: KeepRule, those: Contenders) -> Numbers:
     classes = {name: licence_class(rule, name) for name in known}
     best = (max((classes[name] for name in names), default=0) for names in those.licences)
     return np.fromiter(best, np.float64, len(those))
+
+
+def _told(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.3g}"
 
 
 def _resolution(rule: KeepRule, those: Contenders) -> Numbers:

@@ -17,20 +17,15 @@ Values = NDArray[np.float64]
 SAME = 0.5
 
 # What each witness may say at most of two files of one picture.
-_LEAST_CORRELATION = 0.95
-_MOST_STRANGE = 0.14
-_MOST_WORST = 1.1
-# Plain shapes have less to say: they are asked for more.
-_FEW_TONES, _FEW_CORRELATION, _FEW_STRANGE, _FEW_WORST = 2.7, 0.97, 0.07, 0.8
-_MOST_CHROMA = 0.45
+# Plain shapes say less, and fit into each other easily: they are asked for more. Entropy of tones
+# at which the stricter limits hold, and from which on the looser ones do.
+_FEW_TONES, _ALL_TONES = 2.6, 3.4
 _MOST_CHROMA_CELL = 45.0
 _MOST_STRETCH = 0.12
 # A picture of many tones that fits in all else may have been squeezed into another shape.
 _WIDEST_STRETCH = 1.0
 _EXACT_CORRELATION, _EXACT_STRANGE, _EXACT_WORST, _MANY_TONES = 0.99, 0.01, 0.2, 3.0
-_MOST_TURN = 0.14
 _MOST_GAIN = 1.0
-_LEAST_OVERLAP = 0.65
 _MOST_CUT = 0.5  # logarithm of the share of the area that is left
 # A picture whose chroma is weaker than this has hardly any (levels).
 _FAINT_CHROMA = 14.0
@@ -111,22 +106,27 @@ def judge(
 def misfits(prints: Fingerprints, ways: Candidates, witnesses: Values) -> Values:
     """How badly the worst witness of each way fits, (C,); up to 1 for files of one picture."""
     w = {name: witnesses[:, column] for column, name in enumerate(WITNESSES)}
+    # 0 for plain shapes, 1 for pictures of many tones.
+    wealth = np.clip((w["tones"] - _FEW_TONES) / (_ALL_TONES - _FEW_TONES), 0, 1)
+
+    def most(of_plain: float, of_rich: float) -> Values:
+        return of_plain + (of_rich - of_plain) * wealth
+
     strongest = np.maximum(w["chroma_first"], w["chroma_second"])
     colours = np.maximum(
-        w["chroma_rest"] / np.maximum(strongest, _FAINT_CHROMA) / _MOST_CHROMA,
+        w["chroma_rest"] / np.maximum(strongest, _FAINT_CHROMA) / most(0.35, 0.45),
         w["chroma_worst"] / _MOST_CHROMA_CELL,
     )
-    few = w["tones"] < _FEW_TONES
     worst = np.maximum.reduce(
         [
-            (1 - w["correlation"]) / np.where(few, 1 - _FEW_CORRELATION, 1 - _LEAST_CORRELATION),
-            w["strange"] / np.where(few, _FEW_STRANGE, _MOST_STRANGE),
-            w["worst"] / np.where(few, _FEW_WORST, _MOST_WORST),
+            (1 - w["correlation"]) / most(0.03, 0.05),
+            w["strange"] / most(0.07, 0.14),
+            w["worst"] / most(0.8, 1.1),
             np.where(_is_grey_copy(w), np.minimum(colours, 0.9), colours),
             _stretch(prints, ways, w) / np.where(_is_exact(w), _WIDEST_STRETCH, _MOST_STRETCH),
-            w["turn"] / _MOST_TURN,
+            w["turn"] / most(0.035, 0.14),
             np.abs(np.log(np.maximum(w["gain"], 1e-6))) / _MOST_GAIN,
-            (1 - w["overlap"]) / (1 - _LEAST_OVERLAP),
+            (1 - w["overlap"]) / most(0.2, 0.35),
             np.abs(np.log(np.maximum(w["scale_x"] * w["scale_y"], 1e-6))) / _MOST_CUT,
         ]
     )

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import imagehash
 from PIL import Image
 
+from dataset.fingerprint import phash_of_file
 from dataset.ingest import measure
-from dataset.phash import phash_of_file
 from tests.bench.copies import available, opened, originals
 from tests.bench.stopwatch import race, show
 from tests.dataset.pictures import scene

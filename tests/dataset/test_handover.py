@@ -4,6 +4,7 @@ import pytest
 
 from dataset.catalog import Catalog
 from dataset.records import Caption, Origin, PairChange
+from dataset.star_cover import DEFAULT_RADIUS
 from tests.dataset.paired_catalogue import add_named, judge, judged, store_pairs
 
 
@@ -93,7 +94,7 @@ def test_duplicates_that_are_not_near_each_other_are_all_undecided_again(
     family: Catalog, tie: str
 ) -> None:
     if tie != "none":
-        store_pairs(family, [(2, 3, 10 if tie == "far" else 2)])
+        store_pairs(family, [(2, 3, DEFAULT_RADIUS + 2 if tie == "far" else 2)])
     if tie == "told apart":
         change = PairChange(a=2, b=3, verdict="different")
         family.judgements.apply([change], who="ada", verb="different")

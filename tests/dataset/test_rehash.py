@@ -29,12 +29,14 @@ def test_old_hashes_are_told_and_renewed_to_what_a_new_import_gives(
             "UPDATE image_hash SET algorithm = 'phash-64/1' WHERE algorithm = ? AND image_id > 1",
             (PHASH,),
         )
+        catalog._connection.execute("UPDATE fingerprint SET version = 'looks/0' WHERE image_id > 1")
         refresh_edges(catalog)
     assert "2 pictures were hashed by an older version" in caplog.text
     assert main(["rehash", "--data", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "2 pictures measured anew\n"
     with Catalog(workspace.catalog) as catalog:
         assert catalog.images.hash_texts(PHASH) == hashes
+        assert catalog.images.hash_texts("phash-64/1") == {}
         refresh_edges(catalog)
     assert main(["rehash", "--data", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "0 pictures measured anew\n"

@@ -67,7 +67,8 @@ def bits(one: Mapping[str, str], other: Mapping[str, str], algorithm: str) -> in
 
 
 def luma(image: NewImage) -> NDArray[np.float64]:
-    return read(image.fingerprint)["luma"][0].astype(np.float64)
+    small: NDArray[np.float64] = read(image.fingerprint)["luma"][0].astype(np.float64)
+    return small
 
 
 def test_the_manifest_counts_every_kind(site: DemoSite) -> None:
