@@ -28,7 +28,7 @@ DEMO_RUNS := runs
 DEMO_RUN  := $(DEMO_RUNS)/demo
 DEMO_PORT ?= 8765
 
-.PHONY: help setup demo demo-clean scrape resume status import duplicates auto curate pack train sample novelty \
+.PHONY: help setup demo demo-clean scrape resume status import duplicates quality auto curate pack train sample novelty \
         test test-slow check format bench browser nginx peers clean
 
 help: ## list the targets
@@ -80,6 +80,9 @@ import: $(STAMP) ## take a folder or tar of pictures into the catalogue: FROM=pa
 
 duplicates: $(STAMP) ## how many near-duplicates every radius would fold away
 	@$(BIN)/python -m dataset duplicates --data $(DATA) $(ARGS)
+
+quality: $(STAMP) ## how many pictures are blurred, dark, collages ...: ARGS='--report quality.html'
+	@$(BIN)/python -m dataset quality --data $(DATA) $(ARGS)
 
 auto: $(STAMP) ## judge without hands: duplicates, blanks and collages go, the rest is kept
 	@$(BIN)/python -m curate_app auto --data $(DATA) $(ARGS)

@@ -6,12 +6,13 @@ import logging
 import webbrowser
 from collections.abc import Sequence
 
-from curate_app.auto import AutoOutcome, judge_automatically
+from curate_app.auto import DEFAULT_REJECT, AutoOutcome, judge_automatically
 from curate_app.server import Server
 from dataset.catalog import Catalog
-from dataset.command_line import CommandLine, add_data_option
+from dataset.command_line import CommandLine, add_data_option, printable
 from dataset.config import to_mapping
 from dataset.duplicates import DEFAULT_RADIUS
+from dataset.quality import PRESET_WISHES
 from dataset.records import STATUSES, Event, PairDecision
 from dataset.workspace import Workspace
 
@@ -38,22 +39,7 @@ def command_line() -> CommandLine:
     verb.add_argument("--who", default="me", metavar="NAME", help="name on the judgements (me)")
     verb.add_argument("--open", action="store_true", help="open the browser, too")
 
-    verb = command.verb(
-        "auto",
-        _auto,
-        "judge without eyes: reject blanks, collages and worse duplicates, keep the rest",
-        """python -m curate_app auto --data data
-        python -m curate_app auto --data data --radius 4 --dry-run""",
-    )
-    add_data_option(verb)
-    verb.add_argument(
-        "--radius",
-        type=int,
-        default=DEFAULT_RADIUS,
-        help=f"bits of 64 in which duplicates may differ ({DEFAULT_RADIUS})",
-    )
-    verb.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
-    verb.add_argument("--json", action="store_true", help="print the counts as JSON")
+    _add_auto_verb(command)
 
     verb = command.verb(
         "undo",
@@ -86,6 +72,38 @@ def command_line() -> CommandLine:
     return command
 
 
+def _add_auto_verb(command: CommandLine) -> None:
+    verb = command.verb(
+        "auto",
+        _auto,
+        "judge without eyes: reject blanks, collages and worse duplicates, keep the rest",
+        """python -m curate_app auto --data data
+        python -m curate_app auto --data data --radius 4 --dry-run
+        python -m curate_app auto --reject blank,collage,blur,upscaled --preset photo""",
+    )
+    add_data_option(verb)
+    verb.add_argument(
+        "--radius",
+        type=int,
+        default=DEFAULT_RADIUS,
+        help=f"bits of 64 in which duplicates may differ ({DEFAULT_RADIUS})",
+    )
+    verb.add_argument(
+        "--reject",
+        default=",".join(DEFAULT_REJECT),
+        metavar="NAMES",
+        help=f"blank, or issues of `python -m dataset quality` ({','.join(DEFAULT_REJECT)})",
+    )
+    verb.add_argument(
+        "--preset",
+        choices=PRESET_WISHES,
+        help="whose cuts these issues have; auto chooses for the whole catalogue (auto, but photo "
+        "as long as only blanks and collages are to go)",
+    )
+    verb.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    verb.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+
 def _serve(options: argparse.Namespace) -> None:
     server = Server(options.data, host=options.host, port=options.port, who=options.who)
     print(server.address, flush=True)
@@ -97,7 +115,13 @@ def _serve(options: argparse.Namespace) -> None:
 
 def _auto(options: argparse.Namespace) -> None:
     with _catalog(options) as catalog:
-        outcome = judge_automatically(catalog, radius=options.radius, dry_run=options.dry_run)
+        outcome = judge_automatically(
+            catalog,
+            radius=options.radius,
+            dry_run=options.dry_run,
+            reject=[name.strip() for name in options.reject.split(",")] if options.reject else (),
+            preset=options.preset,
+        )
     if options.json:
         print(json.dumps({**to_mapping(outcome), "dry_run": options.dry_run}, sort_keys=True))
     else:
@@ -158,16 +182,13 @@ def _stats(options: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     total = {status: sum(row[status] for row in rows.values()) for status in STATUSES}
-    lines = [(_shown_label(label), row) for label, row in rows.items()] + [("all", total)]
+    lines = [(printable(label) or "(no label)", row) for label, row in rows.items()] + [
+        ("all", total)
+    ]
     width = max(len(label) for label, _row in lines)
     print(f"{'class':{width}}" + "".join(f"{status:>11}" for status in STATUSES))
     for label, row in lines:
         print(f"{label:{width}}" + "".join(f"{row[status]:11}" for status in STATUSES))
-
-
-def _shown_label(label: str) -> str:
-    """A label from the web as a terminal may show it: no control characters."""
-    return (label if label.isprintable() else ascii(label)) or "(no label)"
 
 
 def _catalog(options: argparse.Namespace) -> Catalog:

@@ -9,8 +9,12 @@ from curate_app.desk import catalog
 from curate_app.error_pages import wants_json
 from curate_app.tiles import tiles_of
 from dataset.config import to_mapping
+from dataset.issues import standard_of
+from dataset.quality import issues_of, read_cuts
 
 blueprint = Blueprint("picture", __name__)
+
+_PLAIN = ("captions", "origins", "events", "issues")
 
 
 @blueprint.get(f"/picture/<int(max={LARGEST_ID}):image_id>")
@@ -40,6 +44,8 @@ def show(image_id: int) -> str | Response:
 def _facts(image_id: int) -> dict[str, Any]:
     """What hangs on a picture; `handed_*` are (giver, fact) of the duplicates it stands for."""
     images, handover, judgements = catalog().images, catalog().handover, catalog().judgements
+    standard = standard_of(catalog(), read_cuts(catalog().path.parent))
+    quality = images.quality(image_id)
     return {
         "captions": images.captions(image_id),
         "origins": images.origins(image_id),
@@ -47,14 +53,16 @@ def _facts(image_id: int) -> dict[str, Any]:
         "handed_origins": handover.origins_of([image_id]).get(image_id, []),
         "duplicate_of": handover.keeper_of(image_id),
         "duplicates": handover.losers_of([image_id]).get(image_id, []),
-        "quality": images.quality(image_id),
+        "quality": quality,
+        "preset": standard.preset,
+        "issues": issues_of(quality, standard.rules),
         "events": judgements.of_image(image_id),
         "decisions": judgements.pairs.of_image(image_id),
     }
 
 
 def _as_json(facts: dict[str, Any]) -> dict[str, Any]:
-    plain = {key: [to_mapping(f) for f in facts[key]] for key in ("captions", "origins", "events")}
+    plain = {key: [to_mapping(f) for f in facts[key]] for key in _PLAIN}
     handed = {
         key: [{"by": giver, **to_mapping(fact)} for giver, fact in facts[key]]
         for key in ("handed_captions", "handed_origins")

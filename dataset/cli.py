@@ -1,4 +1,4 @@
-"""`python -m dataset VERB`: import, caption, find duplicates, pack, look into packs."""
+"""`python -m dataset VERB`: import, caption, find duplicates and faults, pack, look into packs."""
 
 import argparse
 import json
@@ -19,6 +19,7 @@ from dataset.importers import count_pictures, import_folder
 from dataset.pack import PackConfig, pack
 from dataset.packed import PackedDataset
 from dataset.pixels import PixelLimits
+from dataset.quality_commands import add_quality_verb
 from dataset.records import STATUSES
 from dataset.rehash import rehash
 from dataset.workspace import Workspace
@@ -49,6 +50,8 @@ def command_line() -> CommandLine:
     _add_caption_verb(command)
 
     add_duplicate_verbs(command)
+
+    add_quality_verb(command)
 
     verb = command.verb(
         "rehash",

@@ -81,8 +81,9 @@ class CommandLine:
             return _fail(world.exit_code, str(world))
 
 
-def add_config_options(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add --config, --set and --dry-run, spelled alike in every stage."""
+def add_config_options(parser: argparse.ArgumentParser, what: str, *, dry_run: bool = True) -> None:
+    """Add --config, --set and --dry-run, spelled alike in every stage; what only reads has no
+    --dry-run."""
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"TOML file for {what}")
     parser.add_argument(
         "--set",
@@ -92,7 +93,10 @@ def add_config_options(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="KEY=VALUE",
         help="override one key of the config; may be repeated",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    if dry_run:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be done, and stop"
+        )
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +108,11 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the catalogue, the pictures and the packs (default: data)",
     )
+
+
+def printable(text: str) -> str:
+    """A text from the web as a terminal may show it: no control characters."""
+    return text if text.isprintable() else ascii(text)
 
 
 def explain_os_error(error: OSError) -> WorldError | ConfigError | None:

@@ -1,33 +1,23 @@
 """The duplicates as a record for machines and as one self-contained page for eyes."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
-
 from dataset import atomic_file
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
 from dataset.duplicates import Comparison, DuplicateGroup
-from dataset.errors import DataError, PipelineError
+from dataset.errors import DataError
 from dataset.image_store import ImageStore
 from dataset.keep_rule import KeepRule, best_licence, faults, true_side
-from dataset.pixels import PixelLimits, decode
-from dataset.progress import track
+from dataset.page import thumbnail_uris, write_page
 from dataset.records import Edge
 
 Sort = Literal["doubt", "size"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 VERSION = 1
-
-_THUMBNAIL_SIDE = 200
-# The store holds only what was taken in, perhaps under other limits than the default ones.
-_ACCEPTED = PixelLimits(max_bytes=1 << 40, min_side=1, max_aspect=1e9)
 
 
 def duplicates_record(
@@ -151,26 +141,14 @@ def write_report(
     if beside == path:
         raise DataError(f"{path} would be page and record at once; name the page .html")
     shown = sorted(record["groups"], key=_doubt if sort == "doubt" else _size)[:limit]
-    pictures = [picture for group in shown for picture in group["pictures"]]
-    uris = {
-        picture["sha256"]: thumbnail_uri(store, picture["sha256"])
-        for picture in track(pictures, "thumbnails", len(pictures), "pictures")
-    }
-    atomic_file.write_text(path, _render(record, shown, uris, sort))
+    pictures = [picture["sha256"] for group in shown for picture in group["pictures"]]
+    uris = thumbnail_uris(store, pictures)
+    filters = {"size": _size_text, "percent": lambda share: f"{100 * share:.0f} %"}
+    write_page(
+        path, "duplicates.html.j2", filters, record=record, shown=shown, uris=uris, sort=sort
+    )
     atomic_file.write_json(beside, record)
     return beside
-
-
-def thumbnail_uri(store: ImageStore, sha256: str) -> str:
-    """A small WebP of a stored picture as a data: URI; "" when it is missing or damaged."""
-    try:
-        picture = Image.fromarray(decode(store.get(sha256), limits=_ACCEPTED).rgb)
-    except PipelineError:
-        return ""
-    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=78, method=2)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _doubt(group: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -181,22 +159,6 @@ def _doubt(group: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _size(group: Mapping[str, Any]) -> tuple[Any, ...]:
     return (-len(group["pictures"]), *_doubt(group))
-
-
-def _render(
-    record: Mapping[str, Any], shown: Sequence[Any], uris: Mapping[str, str], sort: Sort
-) -> str:
-    environment = Environment(
-        loader=PackageLoader("dataset"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(size=_size_text, percent=lambda share: f"{100 * share:.0f} %")
-    return environment.get_template("duplicates.html.j2").render(
-        record=record, shown=shown, uris=uris, sort=sort
-    )
 
 
 def _size_text(byte_count: int) -> str:

@@ -13,6 +13,7 @@ from dataset.catalog.handover import Handover
 from dataset.catalog.images import Images
 from dataset.catalog.judgements import Judgements
 from dataset.catalog.ledger import Ledger
+from dataset.catalog.scores import Scores
 
 __all__ = ["Catalog"]
 
@@ -27,6 +28,7 @@ class Catalog:
         self.path = path
         self._connection = connect(path, create=create)
         self.images = Images(self._connection)
+        self.scores = Scores(self._connection)
         self.handover = Handover(self._connection, path.parent)
         self.judgements = Judgements(self._connection, self.handover)
         self.ledger = Ledger(self._connection)

@@ -4,7 +4,7 @@ Logos are flat, bright and often a name by nature; the same score means another 
 cuts were set on one half of a labelled set; `tests.bench quality` measures them on the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,13 +63,13 @@ PRESETS: dict[str, tuple[Rule, ...]] = {
 }
 
 
-def issues_of(scores: Mapping[str, float], preset: str) -> list[Issue]:
-    """What is wrong by the rules of `preset` ("photo" or "logo"), in their order.
+def issues_of(scores: Mapping[str, float], rules: Sequence[Rule]) -> list[Issue]:
+    """What is wrong by `rules` (those of a preset, or of `rules_of`), in their order.
 
     A score that is missing, because the picture was too small or too empty to tell, is no issue.
     """
     return [
         Issue(rule.issue, rule.measure, scores[rule.measure], rule.cut)
-        for rule in PRESETS[preset]
+        for rule in rules
         if rule.measure in scores and rule.is_met(scores[rule.measure])
     ]

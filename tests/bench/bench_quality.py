@@ -153,7 +153,7 @@ def _photographs(photographs: Sequence[Original], animals: Sequence[Original]) -
     kinds = Counter(
         issue.name
         for sample in clean
-        for issue in issues_of(sample.scores, "photo")
+        for issue in issues_of(sample.scores, PRESETS["photo"])
         if sample.name not in labelled.BORN_WITH.get(issue.name, set())
     )
     print(f"  issues of {len(clean)} pictures without a defect: {dict(kinds)}")
@@ -179,9 +179,11 @@ def _logos(logos: Sequence[Original]) -> None:
             only_icons = rule.issue == "text-heavy"
             without = [s for s in clean if s.name in icons or not only_icons]
             _print_row(rule.issue, rule, marred[rule.issue], without)
-    kinds = Counter(issue.name for s in clean for issue in issues_of(s.scores, "logo"))
+    kinds = Counter(issue.name for s in clean for issue in issues_of(s.scores, PRESETS["logo"]))
     print(f"  issues of {len(clean)} logos as they are: {dict(kinds)}")
-    found = [s.name for s in clean if "collage" in {i.name for i in issues_of(s.scores, "logo")}]
+    found = [
+        s.name for s in clean if "collage" in {i.name for i in issues_of(s.scores, PRESETS["logo"])}
+    ]
     print(f"  called collages: {found}")
 
 
@@ -214,7 +216,9 @@ def _is_flagged(rule: Rule, sample: Sample) -> bool:
 
 def _small_ones(animals: Sequence[Original]) -> None:
     some = animals[::10]
-    kinds = Counter(issue.name for o in some for issue in issues_of(measured(o.content), "photo"))
+    kinds = Counter(
+        issue.name for o in some for issue in issues_of(measured(o.content), PRESETS["photo"])
+    )
     print(f"\npictures of 32x32, {len(some)} as they are: {dict(kinds)}")
 
 

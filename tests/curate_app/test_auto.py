@@ -4,6 +4,7 @@ import pytest
 
 from curate_app.auto import WHO, AutoOutcome, judge_automatically
 from dataset.errors import ConfigError
+from dataset.quality import PRESETS, PresetWish
 from dataset.records import Change
 from tests.curate_app.drawn_catalogue import DrawnCatalogue, drawing
 from tests.curate_app.test_actions import state
@@ -117,3 +118,88 @@ def test_radius_that_the_stored_pairs_do_not_reach_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"radius {radius}"):
         judge(drawn, radius=radius)
+
+
+def reject(drawn: DrawnCatalogue, *names: str, preset: PresetWish | None = None) -> dict[str, int]:
+    """What a dry run would reject when these issues are named."""
+    with drawn.open() as catalog:
+        outcome = judge_automatically(catalog, dry_run=True, reject=names, preset=preset)
+    return outcome.rejected
+
+
+def score(drawn: DrawnCatalogue, number: int, **scores: float) -> int:
+    """Give a picture other scores than it was measured to have."""
+    with drawn.open() as catalog:
+        catalog.images.set_quality(number, scores)
+    return number
+
+
+def test_an_issue_goes_only_when_it_is_named_and_is_the_reason(drawn: DrawnCatalogue) -> None:
+    plain, soft = drawn.add_many(2, side=128)
+    score(drawn, plain, sharpness=1.0)
+    score(drawn, soft, sharpness=0.1)
+    assert reject(drawn) == {}
+    assert reject(drawn, "dark", preset="photo") == {}
+    with drawn.open() as catalog:
+        judge_automatically(catalog, reject=["blank", "blur"], preset="photo")
+    assert state(drawn, plain, soft) == [KEPT, ("reject", "blur", 0)]
+
+
+def test_a_watermark_goes_only_when_it_is_named(drawn: DrawnCatalogue) -> None:
+    clean = {"sharpness": 1.0, "dark": 0.0, "bright": 0.0, "flatness": 0.0, "text": 0.0}
+    rest = {"border": 0.0, "upscaled": 0.0, "collage": 0.0, "aspect": 1.0, "side": 500.0}
+    score(drawn, drawn.add(drawing(1)), watermark=1.0, **clean, **rest)
+    others = {rule.issue for rule in PRESETS["photo"]} - {"watermark"}
+    assert judge(drawn, dry=True).rejected == {}
+    assert reject(drawn, "blank", *sorted(others), preset="photo") == {}
+    assert reject(drawn, "watermark", preset="photo") == {"watermark": 1}
+
+
+def test_what_has_several_issues_goes_for_the_one_named_first(drawn: DrawnCatalogue) -> None:
+    score(drawn, drawn.add(drawing(1)), sharpness=0.1, dark=0.9)
+    assert reject(drawn, "dark", "blur", "dark", preset="photo") == {"dark": 1}
+    assert reject(drawn, "blur", "dark", preset="photo") == {"blur": 1}
+
+
+def test_nothing_named_leaves_only_duplicates_to_go(drawn: DrawnCatalogue) -> None:
+    drawn.add_blank(120)
+    drawn.add_collage(70)
+    drawn.add_pair(50)
+    with drawn.open() as catalog:
+        outcome = judge_automatically(catalog, dry_run=True, reject=())
+    assert outcome.rejected == {"duplicate": 1}
+
+
+def test_the_preset_decides_how_blurred_is_blurred(
+    drawn: DrawnCatalogue, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    score(drawn, drawn.add(drawing(1)), sharpness=0.4, entropy=7.0)
+    assert reject(drawn, "blur", preset="photo") == {"blur": 1}
+    assert reject(drawn, "blur", preset="logo") == {}
+    assert "preset" not in caplog.text
+    assert reject(drawn, "blur") == {"blur": 1}
+    assert "preset photo: 0 of 1 pictures looked at" in caplog.text
+
+
+def test_collages_go_as_ever_when_nothing_else_is_named(drawn: DrawnCatalogue) -> None:
+    flat = score(drawn, drawn.add(drawing(1)), collage=0.9, entropy=1.0)
+    assert reject(drawn, "blank", "collage") == {"collage": 1}
+    assert reject(drawn, "collage", preset="logo") == {}
+    assert state(drawn, flat) == [UNDECIDED]
+
+
+def test_cuts_of_the_data_folder_hold_for_the_rule(drawn: DrawnCatalogue) -> None:
+    score(drawn, drawn.add(drawing(1)), sharpness=0.4, collage=0.5)
+    (drawn.data / "quality.toml").write_text("cut.blur = 0.3\ncut.collage = 0.4\n")
+    assert reject(drawn, "blur", preset="photo") == {}
+    assert judge(drawn, dry=True).rejected == {"collage": 1}
+
+
+@pytest.mark.parametrize("name", ["blurr", "", "duplicate", "watermark"])
+def test_an_unknown_issue_is_refused_and_the_choices_are_named(
+    drawn: DrawnCatalogue, name: str
+) -> None:
+    drawn.add_many(1)
+    with pytest.raises(ConfigError, match=f"'{name}': .* choose from blank, blur, dark"):
+        reject(drawn, "blank", name, preset="logo")

@@ -67,6 +67,9 @@ def test_damaged_catalogue_is_one_line_and_exit_3(
         ["serve", "--port", "-1"],
         ["serve", "--port", "0", "--who", "auto"],
         ["auto", "--radius", "13"],
+        ["auto", "--reject", "blank,blurr"],
+        ["auto", "--reject", "blank,,collage"],
+        ["auto", "--reject", "watermark", "--preset", "logo"],
     ],
 )
 def test_wrong_option_is_one_line_and_exit_2(

@@ -39,6 +39,42 @@ def test_page_shows_captions_origins_scores_and_history(
     assert {"contrast", "collage", "sharpness", "detail"} <= set(page["quality"])
 
 
+def test_page_lists_the_issues_beside_the_scores(judge: Judge, drawn: DrawnCatalogue) -> None:
+    soft, fine = drawn.add_many(2)
+    with drawn.open() as catalog:
+        for measure, good in {
+            "sharpness": 1.0,
+            "side": 200.0,
+            "entropy": 7.0,
+            "flatness": 0.1,
+        }.items():
+            catalog.images.set_quality(soft, {measure: good})
+            catalog.images.set_quality(fine, {measure: good})
+        catalog.images.set_quality(soft, {"sharpness": 0.25, "dark": 0.9})
+    page = judge.get(f"/picture/{soft}?format=json").get_json()
+    assert page["preset"] == "photo"
+    assert page["issues"] == [
+        {"name": "blur", "measure": "sharpness", "score": 0.25, "cut": 0.5},
+        {"name": "dark", "measure": "dark", "score": 0.9, "cut": 0.7},
+    ]
+    html = judge.get(f"/picture/{soft}").text
+    assert "blur: sharpness 0.25, under 0.5" in html
+    assert "dark: dark 0.9, over 0.7" in html
+    assert "none (cuts for photos)" in judge.get(f"/picture/{fine}").text
+
+
+def test_cuts_of_the_data_folder_hold_for_the_page(judge: Judge, drawn: DrawnCatalogue) -> None:
+    [number] = drawn.add_many(1)
+    (drawn.data / "quality.toml").write_text('preset = "logo"\ncut.too-small = 500\n')
+    page = judge.get(f"/picture/{number}?format=json").get_json()
+    assert page["preset"] == "logo"
+    assert "too-small" in [issue["name"] for issue in page["issues"]]
+    (drawn.data / "quality.toml").write_text("cut.small = 500\n")
+    answer = judge.get(f"/picture/{number}?format=json")
+    assert answer.status_code == 500
+    assert "quality.toml: cut.small: no such issue" in answer.get_json()["error"]
+
+
 def test_page_shows_what_duplicates_hand_over_and_leads_to_them(
     judge: Judge, drawn: DrawnCatalogue
 ) -> None:

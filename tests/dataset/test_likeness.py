@@ -222,7 +222,8 @@ def test_a_pair_says_how_one_became_the_other() -> None:
 
 def test_the_very_same_look_scores_one() -> None:
     (edge,) = edges_among([photograph(1), encoded(photograph(1), "BMP")])
-    assert (edge.phash_bits, edge.dhash_bits, edge.fine_bits, edge.score) == (0, 0, 0, 1.0)
+    assert (edge.phash_bits, edge.dhash_bits, edge.fine_bits) == (0, 0, 0)
+    assert edge.score > 0.999
     assert edge.reason == "same"
 
 

@@ -89,7 +89,7 @@ def test_aspect_and_side_are_those_of_the_whole_picture() -> None:
 
 
 def names_of(image: Image.Image, preset: str) -> set[str]:
-    return {issue.name for issue in issues_of(scores_of(image), preset)}
+    return {issue.name for issue in issues_of(scores_of(image), PRESETS[preset])}
 
 
 def test_every_rule_asks_for_a_measure_and_for_its_bad_end() -> None:
@@ -123,7 +123,7 @@ def test_issues_name_what_was_done_to_a_photograph() -> None:
 
 
 def test_an_issue_tells_its_score_and_its_cut() -> None:
-    (issue,) = [i for i in issues_of({"side": 40.0}, "photo") if i.name == "too-small"]
+    (issue,) = [i for i in issues_of({"side": 40.0}, PRESETS["photo"]) if i.name == "too-small"]
     assert (issue.measure, issue.score, issue.cut) == ("side", 40.0, 96.0)
 
 

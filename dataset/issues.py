@@ -1,0 +1,59 @@
+"""What a catalogue holds its pictures to: the preset that suits it, and the cuts that were set."""
+
+import logging
+from dataclasses import dataclass
+
+from dataset.catalog import Catalog
+from dataset.fingerprint import FINGERPRINT
+from dataset.quality import Preset, QualityCuts, Rule, rules_of
+
+log = logging.getLogger(__name__)
+
+# Below this entropy (bits of the luma histogram) a picture has few tones: drawn, not photographed.
+FEW_TONES = 4.5
+# So many pictures are looked at to choose a preset, and this share of them makes logos.
+_SAMPLE = 1000
+_MOST = 0.5
+
+
+@dataclass(frozen=True)
+class Standard:
+    """The rules that hold for a catalogue, of which preset they are, and why of that one."""
+
+    preset: Preset
+    reason: str
+    rules: tuple[Rule, ...]
+
+
+def standard_of(catalog: Catalog, cuts: QualityCuts) -> Standard:
+    """The standard by `cuts`; raises ConfigError for a cut that its measure cannot reach."""
+    preset, reason = suited_preset(catalog) if cuts.preset == "auto" else (cuts.preset, "as asked")
+    return Standard(preset, reason, rules_of(cuts, preset))
+
+
+def suited_preset(catalog: Catalog) -> tuple[Preset, str]:
+    """The preset that suits the catalogue as a whole, and why: logos are transparent or have few
+    tones. Old scores that do not tell count for neither."""
+    looks = [
+        alpha or (entropy is not None and entropy < FEW_TONES)
+        for alpha, entropy in catalog.scores.sampled("entropy", _SAMPLE)
+        if alpha or entropy is not None
+    ]
+    reason = f"{sum(looks)} of {len(looks)} pictures looked at have transparency or few tones"
+    return "logo" if looks and sum(looks) > _MOST * len(looks) else "photo", reason
+
+
+def tell_choice(standard: Standard) -> None:
+    """Say in the log which preset was chosen for the catalogue, and why."""
+    log.info("preset %s: %s (--preset chooses otherwise)", standard.preset, standard.reason)
+
+
+def warn_of_old_scores(catalog: Catalog) -> None:
+    """Say in the log how many pictures have scores that an older version measured."""
+    old = catalog.images.without_fingerprint(FINGERPRINT)
+    if old:
+        log.warning(
+            "%d pictures were measured by an older version, scores may lack or mislead; "
+            "run: python -m dataset rehash",
+            len(old),
+        )
