@@ -28,12 +28,12 @@ _STRETCH, _EXACT_STRETCH, _UNSEEN = 13.4, 7.0, 9.56
 _PLAIN_WORST, _PLAIN_SHIFT, _PLAIN_CHROMA, _PLAIN_TURN = 3.5, 0.22, 0.75, 0.85
 # A picture that has not moved at all may be lighter or darker; turns, cuts, parts not seen and
 # stretches by which it counts as moved.
-_STILL_GAIN, _STILL_CHROMA = 0.5, 0.6
+_STILL_GAIN = 0.5
 _MOVED_TURN, _MOVED_CUT, _MOVED_UNSEEN, _MOVED_STRETCH = 0.01, 0.03, 0.02, 0.02
 # Entropy of tones up to which a shape is plain, and from which on a picture is not at all.
 _FEW_TONES, _ALL_TONES = 2.0, 4.0
 # Beyond these nothing is a copy: share that is covered, logarithms of area and contrast, radians.
-_LEAST_OVERLAP, _MOST_CUT, _MOST_GAIN = 0.6, 0.55, 1.2
+_LEAST_OVERLAP, _MOST_CUT, _MOST_GAIN = 0.6, 0.55, 1.0
 # Nor beyond these, of plain shapes and of pictures with many tones.
 _MOST_TURN, _MOST_STRANGE, _MOST_WORST = (0.035, 0.2), (0.07, 0.16), (0.8, 1.4)
 # A picture whose chroma is weaker than this has hardly any (levels).
@@ -42,8 +42,10 @@ _FAINT_CHROMA = 14.0
 _GREY_CHROMA, _GREY_SHIFT, _GREY_GAIN = 3.0, 4.0, 0.06
 # A picture of many tones that fits in all else may have been squeezed into another shape.
 _EXACT_CORRELATION, _EXACT_STRANGE, _EXACT_WORST, _MANY_TONES = 0.99, 0.01, 0.2, 3.0
-# Blank on one ground is no contradiction to what is hardly seen there (contrast in levels).
-_HARDLY_SEEN = 7.5
+# What is hardly seen on a ground decides nothing there (contrast in levels).
+_HARDLY_SEEN = 14.0
+# And on the second ground so much more doubt is allowed.
+_LENIENCE = 1.4
 _HOPELESS = 9.0
 
 
@@ -137,7 +139,7 @@ def misfits(prints: Fingerprints, ways: Candidates, witnesses: Values) -> Values
         + (_WORST + _PLAIN_WORST * plain) * np.sqrt(w["worst"])
         + (_SHIFT + _PLAIN_SHIFT * plain) * np.sqrt(np.abs(w["shift"])) * moved
         + _GAIN * gain * (_STILL_GAIN + (1 - _STILL_GAIN) * moved)
-        + np.where(_is_grey_copy(w), 0.0, colours * (_STILL_CHROMA + (1 - _STILL_CHROMA) * moved))
+        + np.where(_is_grey_copy(w), 0.0, colours)
         + _PLAIN_TURN * plain * np.sqrt(w["turn"])
         + _UNSEEN * np.sqrt(unseen)
         + squeeze * np.sqrt(stretch)
@@ -146,13 +148,15 @@ def misfits(prints: Fingerprints, ways: Candidates, witnesses: Values) -> Values
     def most(limits: tuple[float, float]) -> Values:
         return limits[0] + (limits[1] - limits[0]) * np.clip(1.5 - 2 * plain, 0, 1)
 
+    # What has not moved may have been stamped.
+    patience = 1 + np.maximum(0, 1 - 2 * moved)
     impossible = (
         (w["overlap"] < _LEAST_OVERLAP)
         | (cut > _MOST_CUT)
         | (gain > _MOST_GAIN)
         | (w["turn"] > most(_MOST_TURN))
-        | (w["strange"] > most(_MOST_STRANGE))
-        | (w["worst"] > most(_MOST_WORST))
+        | (w["strange"] > most(_MOST_STRANGE) * patience)
+        | (w["worst"] > most(_MOST_WORST) * patience)
         | ~np.isfinite(doubt)
     )
     misfit: Values = np.where(impossible, _HOPELESS, np.minimum(doubt / _CONFIDENCE, _HOPELESS))
@@ -243,20 +247,21 @@ def _ask_other_ground(
     both = np.nonzero(transparent[found.a] & transparent[found.b] & (total <= 1))[0]
     asked: list[tuple[int, int, int, int]] = []  # pair, ground, look, look
     for pair in both.tolist():
-        for ground in (ON_WHITE, ON_BLACK):
-            if np.isfinite(by_ground[pair, ground]):
-                continue
-            mine, theirs = (
-                _telling(prints, slice(first_look[owner], first_look[owner + 1]), ground)
-                for owner in prints.owners[[found.way.first[pair], found.way.second[pair]]]
-            )
-            asked += [(pair, ground, x, y) for x in mine for y in theirs]
-            if bool(mine) != bool(theirs) and _is_seen(prints, mine or theirs):
-                by_ground[pair, ground] = _HOPELESS
+        owners = prints.owners[[found.way.first[pair], found.way.second[pair]]]
+        spans = [slice(first_look[owner], first_look[owner + 1]) for owner in owners]
+        best = int(by_ground[pair].argmin())
+        for ground in {ON_WHITE, ON_BLACK} - {best}:
+            mine, theirs = (_telling(prints, span, ground) for span in spans)
+            if not _is_seen(prints, mine + theirs):
+                by_ground[pair, ground] = 0.0
+            elif np.isinf(by_ground[pair, ground]):
+                if not (mine and theirs):
+                    by_ground[pair, ground] = _HOPELESS
+                asked += [(pair, ground, x, y) for x in mine for y in theirs]
     if asked:
         _answer(prints, found, np.array(asked), by_ground, threads)
     grounds = np.where(np.isfinite(by_ground), by_ground, 0.0)
-    total[both] = grounds[both].max(axis=1)
+    total[both] = np.maximum(total[both], grounds[both].max(axis=1) / _LENIENCE)
 
 
 def _telling(prints: Fingerprints, span: slice, ground: int) -> list[int]:
@@ -267,7 +272,8 @@ def _telling(prints: Fingerprints, span: slice, ground: int) -> list[int]:
 
 
 def _is_seen(prints: Fingerprints, places: list[int]) -> bool:
-    return max(float(prints.looks["luma"][place].std()) for place in places) > _HARDLY_SEEN
+    contrasts = [float(prints.looks["luma"][place].std()) for place in places]
+    return max(contrasts, default=0.0) > _HARDLY_SEEN
 
 
 def _answer(
