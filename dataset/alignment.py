@@ -86,7 +86,7 @@ def _light(warped: Plane, fixed: Plane, weight: Plane) -> tuple[float, float]:
         return 1.0, 0.0
     variance = sum_aa / total - (sum_a / total) ** 2
     covariance = sum_ab / total - sum_a * sum_b / total / total
-    gain = covariance / variance if variance > 1e-6 else 1.0
+    gain = max(0.0, covariance / variance) if variance > 1e-6 else 1.0
     return gain, (sum_b - gain * sum_a) / total
 
 

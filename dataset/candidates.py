@@ -25,7 +25,7 @@ _SHAPE_RADIUS = 8
 # A part of a look counts as this many bits further than the whole.
 _PART_BITS = 0.5
 # How many ways of lying over each other are tried for each pair of pictures and ground.
-WAYS = 3
+WAYS = 4
 _BLOCK = 20_000
 
 
@@ -65,6 +65,8 @@ def candidates(
             radius = WHOLE_RADIUS if view.is_whole else PART_RADIUS
             first, second = _joined(codes, whole, fresh, radius, threads)
         parts.append(_told(prints, telling[first], telling[second], number))
+        if number == 0:  # either may show more than the other
+            parts.append(_told(prints, telling[second], telling[first], number))
         if advance is not None:
             advance(1)
     parts.append(_by_shape(prints, telling, fresh, threads))
@@ -122,7 +124,8 @@ def _by_shape(
         codes.append(shape_codes(luma[in_doubt]))
     places, shapes = np.concatenate(chosen), np.concatenate(codes)
     first, second = _joined_alone(shapes, fresh[places], _SHAPE_RADIUS, threads)
-    return _told(prints, telling[places[first]], telling[places[second]], 0)
+    one, other = telling[places[first]], telling[places[second]]
+    return _together([_told(prints, one, other, 0), _told(prints, other, one, 0)])
 
 
 def _told(prints: Fingerprints, first: Numbers, second: Numbers, view: int) -> Candidates:
@@ -134,13 +137,15 @@ def _told(prints: Fingerprints, first: Numbers, second: Numbers, view: int) -> C
 def _may_match(prints: Fingerprints, first: Numbers, second: Numbers) -> NDArray[np.bool_]:
     """Which pairs are of two pictures, on grounds that can be compared.
 
-    What lies on white is not compared with what lies on black. A trimmed look that has lost
+    What lies on white is not compared with what lies on black, nor are two pictures in wide
+    borders that can be compared without them. A trimmed look that has lost
     letters to its ground stands for the picture among pictures on the same ground alone.
     """
     looks = prints.looks
     ground, other = looks["ground"][first], looks["ground"][second]
     may: NDArray[np.bool_] = prints.owners[first] != prints.owners[second]
     may &= (ground == other) | (ground == OPAQUE) | (other == OPAQUE)
+    may &= ~(prints.is_padded[first] & prints.is_padded[second])
     for mine, theirs, place in ((ground, other, first), (other, ground, second)):
         is_part = (looks["frame"][place] == TRIMMED) & (looks["has_lost"][place] == 1)
         may &= ~(is_part & (mine != OPAQUE) & (theirs == OPAQUE))

@@ -7,12 +7,13 @@ from dataset.candidates import candidates, certain_distances
 from dataset.fingerprint import Fingerprints
 from dataset.progress import Progress
 from dataset.records import Edge
-from dataset.verdict import judge, reasons
+from dataset.verdict import Verdicts, judge, reasons
 from dataset.views import VIEWS, second_distances
 from dataset.witnesses import WITNESSES, laid_over
 
 # Results do not depend on it.
 _THREADS = 2
+_BLOCK = 2_000
 
 
 def find_edges(
@@ -25,12 +26,23 @@ def find_edges(
     with Progress("judge", len(ways), "ways") as progress:
         verdicts = judge(prints, ways, threads=_THREADS, advance=progress.advance).same()
     bits = certain_distances(prints, verdicts.way)
+    near = verdicts.chosen(bits <= radius)
+    edges = []
+    for start in range(0, len(near.a), _BLOCK):
+        block = near.chosen(np.arange(start, min(start + _BLOCK, len(near.a))))
+        edges += _edges(ids, prints, block)
+    return sorted(edges, key=lambda edge: (edge.a, edge.b))
+
+
+def _edges(ids: NDArray[np.int64], prints: Fingerprints, verdicts: Verdicts) -> list[Edge]:
+    """What the catalogue keeps of pairs that show the same."""
+    bits = certain_distances(prints, verdicts.way)
     laid = laid_over(prints.looks, verdicts.way.first, verdicts.warps)
     theirs = prints.looks["luma"][verdicts.way.second].astype(np.float64)
     dhash_bits, fine_bits = second_distances(laid, theirs)
     levels = verdicts.witnesses[:, WITNESSES.index("chroma_rest")]
     why = reasons(prints, verdicts)
-    edges = [
+    return [
         Edge(
             a=min(int(ids[a]), int(ids[b])),
             b=max(int(ids[a]), int(ids[b])),
@@ -42,6 +54,4 @@ def find_edges(
             reason=why[k],
         )
         for k, (a, b) in enumerate(zip(verdicts.a, verdicts.b, strict=True))
-        if bits[k] <= radius
     ]
-    return sorted(edges, key=lambda edge: (edge.a, edge.b))

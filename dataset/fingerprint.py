@@ -5,6 +5,7 @@ whole and with its uniform borders trimmed off.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +71,11 @@ _BORDER_LEVELS = 24
 _BORDER_OUTLIERS = 1
 # A frame in a frame in a frame; antialiased seams take a round each.
 _ROUNDS = 6
-# Less than this share of a side is no border; a picture is not trimmed below that share.
-_LEAST_BORDER = 0.01
-_LEAST_CONTENT = 0.04
+# What fills less of a side than this cannot be told from other specks.
+_LEAST_CONTENT = 0.02
+# What fills less of a side than this lies in a border that says nothing of it.
+_PADDED = 0.7
+EVERYTHING: Box = (0.0, 0.0, 1.0, 1.0)
 # Alpha that counts as seen (of 255), and what may vanish at a rim, of the picture's side.
 _SEEN_ALPHA = 48
 _LOST_RIM = 0.03
@@ -88,6 +91,25 @@ class Fingerprints:
 
     looks: Looks
     owners: Numbers
+
+    @cached_property
+    def is_padded(self) -> NDArray[np.bool_]:
+        """(L,) whole looks that are mostly border, and have a trimmed one that shows it all."""
+        whole, next_one = self.looks[:-1], self.looks[1:]
+        padded = np.zeros(len(self.looks), np.bool_)
+        padded[:-1] = (
+            (whole["frame"] == WHOLE)
+            & (next_one["frame"] == TRIMMED)
+            & (whole["ground"] == next_one["ground"])
+            & (next_one["is_flat"] == 0)
+            & (whole["has_lost"] == 0)
+            & (self.owners[:-1] == self.owners[1:])
+            & (
+                np.minimum(next_one["width"] / whole["width"], next_one["height"] / whole["height"])
+                < _PADDED
+            )
+        )
+        return padded
 
     def of(self, owner: int) -> Looks:
         """The looks of one picture."""
@@ -115,11 +137,26 @@ def _looks(
     looks = [_look(whole, ground, WHOLE, (0.0, 0.0, *size))]
     looks[0]["has_lost"] = ground != OPAQUE and _has_lost(small, whole, ground)
     box = content_box(whole)
-    if box != (0.0, 0.0, 1.0, 1.0):
+    if box == EVERYTHING:
+        return looks
+    content = _on_ground(_cut(image, _scaled(box, image.size)), ground)
+    if min(box[2] - box[0], box[3] - box[1]) < _PADDED:
+        # Once more from nearby: a pixel of the first probe may be much of what is left.
+        box = _within(box, content_box(content))
         content = _on_ground(_cut(image, _scaled(box, image.size)), ground)
-        looks.append(_look(content, ground, TRIMMED, _scaled(box, size)))
-        looks[1]["has_lost"] = looks[0]["has_lost"]
+    if min(box[2] - box[0], box[3] - box[1]) < _LEAST_CONTENT:
+        looks[0]["is_flat"] = 1
+        return looks
+    looks.append(_look(content, ground, TRIMMED, _scaled(box, size)))
+    looks[1]["has_lost"] = looks[0]["has_lost"]
     return looks
+
+
+def _within(outer: Box, inner: Box) -> Box:
+    """A box inside another one, in shares of the whole."""
+    (left, top, right, bottom), (west, north, east, south) = outer, inner
+    width, height = right - left, bottom - top
+    return left + west * width, top + north * height, left + east * width, top + south * height
 
 
 def _scaled(box: Box, size: tuple[int, int]) -> Box:
@@ -174,10 +211,7 @@ def content_box(image: Image.Image) -> Box:
         if before + behind >= len(turned) or over + under + before + behind == 0:
             break
         top, bottom, left, right = top + over, bottom - under, left + before, right - behind
-    box = (left / width, top / height, right / width, bottom / height)
-    if min(box[2] - box[0], box[3] - box[1]) < _LEAST_CONTENT:
-        return 0.0, 0.0, 1.0, 1.0
-    return box
+    return left / width, top / height, right / width, bottom / height
 
 
 def _border(lines: NDArray[np.int16]) -> int:

@@ -4,7 +4,7 @@ import logging
 
 from dataset.catalog import Catalog
 from dataset.decoding import DecoderPool
-from dataset.errors import PictureError
+from dataset.errors import DataError, PictureError
 from dataset.fingerprint import FINGERPRINT
 from dataset.image_store import ImageStore
 from dataset.phash import ALPHA, DHASH, FINE, PHASH
@@ -20,7 +20,8 @@ _NO_LIMITS = PixelLimits(min_side=1, max_aspect=1e9)
 def rehash(catalog: Catalog, store: ImageStore) -> tuple[int, int]:
     """Give every picture the present hashes and scores; returns (measured, no longer decodable).
 
-    Goes on where it was when interrupted. Raises DataError when stored bytes are missing.
+    Goes on where it was when interrupted. Pictures whose bytes are missing or altered are told,
+    and counted with those that cannot be decoded.
     """
     old = catalog.images.without_fingerprint(FINGERPRINT)
     failed = 0
@@ -28,9 +29,9 @@ def rehash(catalog: Catalog, store: ImageStore) -> tuple[int, int]:
         for image_id, sha256 in old.items():
             try:
                 image = pool.measure(store.get(sha256))
-            except PictureError as error:
+            except (PictureError, DataError) as error:
                 failed += 1
-                log.warning("picture #%d cannot be decoded any more: %s", image_id, error)
+                log.warning("picture #%d cannot be measured any more: %s", image_id, error)
                 continue
             with catalog.transaction():
                 catalog.images.set_pixels(image_id, image.pixel_sha256)

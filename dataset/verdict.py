@@ -64,9 +64,7 @@ class Verdicts:
     witnesses: Values
     warps: Values
 
-    def same(self) -> "Verdicts":
-        """Those that show the same."""
-        which = self.score >= SAME
+    def chosen(self, which: NDArray[np.bool_] | Numbers) -> "Verdicts":
         return Verdicts(
             self.a[which],
             self.b[which],
@@ -75,6 +73,10 @@ class Verdicts:
             self.witnesses[which],
             self.warps[which],
         )
+
+    def same(self) -> "Verdicts":
+        """Those that show the same."""
+        return self.chosen(self.score >= SAME)
 
 
 def judge(

@@ -35,11 +35,14 @@ class Edges:
         fingerprints that were compared, instead of those stored of them before."""
         with transaction(self._db):
             for image_id, value in found_of:
-                self._db.execute("DELETE FROM edge WHERE a = ? OR b = ?", (image_id, image_id))
-                self._db.execute(
-                    "UPDATE fingerprint SET joined = ? WHERE image_id = ? AND value = ?",
-                    (rule, image_id, value),
+                marked = self._db.execute(
+                    "UPDATE fingerprint SET joined = ? "
+                    "WHERE image_id = ? AND value = ? AND joined <> ?",
+                    (rule, image_id, value, rule),
                 )
+                # Somebody else may have joined it meanwhile, with pictures that came later.
+                if marked.rowcount:
+                    self._db.execute("DELETE FROM edge WHERE a = ? OR b = ?", (image_id, image_id))
             self._db.executemany(
                 "INSERT OR REPLACE INTO edge (a, b, phash_bits, dhash_bits, fine_bits,"
                 " colour_levels, score, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
