@@ -35,17 +35,26 @@ def judge() -> Response:
 
 @blueprint.post("/duplicates/keep-best")
 def keep_best() -> Response:
-    """Keep one of a group and reject the others: {"keeper": id, "members": [...]}."""
+    """Keep one of a group and reject the others: {"keeper": id, "members": [...]}.
+
+    Members that a person told apart from the keeper are left as they are.
+    """
     body = _body("keeper", "members")
     [keeper] = _ids([body.get("keeper")], "keeper")
     members = _ids(body.get("members"), "members")
     others = [member for member in members if member != keeper]
     if len(others) == len(members) or not others:
         abort(400, "members must hold the keeper and at least one other picture")
+    settled = catalog().judgements.pairs.settled()
+    apart = [member for member in others if settled.are_apart(keeper, member)]
+    others = [member for member in others if member not in set(apart)]
     changes = [Change(image_id=keeper, field="status", value="keep")]
     reason = f"duplicate of #{keeper}"
     changes += [Change(image_id=i, field="status", value="reject", reason=reason) for i in others]
-    return _apply(changes, "keep-best", f"kept #{keeper}, rejected {_named(others)}")
+    message = f"kept #{keeper}" + (f", rejected {_named(others)}" if others else "")
+    if apart:
+        message += f"; {_named(apart)} told apart from it, left alone"
+    return _apply(changes, "keep-best", message)
 
 
 @blueprint.post("/duplicates/keep-all")
@@ -68,7 +77,11 @@ def different() -> Response:
     if len(members) < 2 or not set(alone) <= set(members):
         abort(400, "members must hold the picture and at least one other")
     if len(alone) > _MOST_COMPARED:
-        abort(400, f"more than {_MOST_COMPARED} pictures are told apart one by one")
+        abort(
+            400,
+            f"more than {_MOST_COMPARED} pictures are too many to tell apart at once: take out "
+            "those that differ one by one (s), choose a smaller radius, or keep all (a)",
+        )
     pairs = {(min(a, b), max(a, b)) for a in alone for b in members if a != b}
     changes = [PairChange(a=a, b=b, verdict="different") for a, b in sorted(pairs)]
     message = f"{_named(members)} are no duplicates"

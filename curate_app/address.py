@@ -9,13 +9,11 @@ from typing import Any
 
 from flask import abort, request
 
-from dataset.duplicates import DEFAULT_RADIUS
-from dataset.likeness import LARGEST_RADIUS
+from dataset.duplicates import DEFAULT_RADIUS, RADII
 from dataset.records import STATUSES, ImageFilter
 
 # Identities are SQLite integers: 64 bits with a sign.
 LARGEST_ID = 2**63 - 1
-RADII = range(0, LARGEST_RADIUS + 1, 2)  # distances of two pHashes are always even
 
 _FILTER_KEYS = tuple(field.name for field in dataclasses.fields(ImageFilter))
 _LONGEST_VALUE = 200

@@ -55,9 +55,11 @@ def judge_automatically(
     radius = DEFAULT_RADIUS if radius is None else radius
     require_radius(radius)
     rule = read_rule(catalog.path.parent)
-    # One transaction: nobody who judges meanwhile is overruled, no picture comes in between.
-    with catalog.transaction():
-        refresh_edges(catalog)
+    refresh_edges(catalog)  # which may take minutes, and keeps nobody waiting here
+    # One state: nobody who judges meanwhile is overruled, no picture comes in between.
+    with catalog.snapshot() if dry_run else catalog.transaction():
+        if not dry_run:
+            refresh_edges(catalog)
         rules = _rejecting(catalog, reject, preset)
         changes = automatic_changes(catalog, radius, rule, rules)
         before = catalog.images.count() - len(changes)

@@ -9,9 +9,9 @@ from curate_app.thumbnails import Thumbnails
 from dataset.catalog import Catalog
 from dataset.errors import ConfigError
 from dataset.image_store import ImageStore
+from dataset.judge_name import judge_name
+from dataset.keep_rule import KeepRule, read_rule
 from dataset.workspace import Workspace
-
-_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +37,6 @@ def install(app: Flask, data: Path, who: str) -> None:
     app.teardown_appcontext(_close_catalog)
 
 
-def judge_name(who: str) -> str:
-    """The name that events carry, or ConfigError for one that would mislead a reader."""
-    name = " ".join(who.split())
-    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise ConfigError(f"--who {who!r} is no name; give 1 to {_LONGEST_NAME} printable letters")
-    if name == "auto":
-        raise ConfigError("--who auto is the name of the headless rule; choose another")
-    return name
-
-
 def desk() -> Desk:
     found = current_app.extensions["desk"]
     assert isinstance(found, Desk)
@@ -60,6 +50,15 @@ def catalog() -> Catalog:
     opened = g.catalog
     assert isinstance(opened, Catalog)
     return opened
+
+
+def keep_rule() -> tuple[KeepRule, str]:
+    """The rule of the data folder and ""; where that is broken, the default and what to edit."""
+    try:
+        return read_rule(catalog().path.parent), ""
+    except ConfigError as error:
+        line = " ".join(str(error).split())
+        return KeepRule(), f"{line}. Edit the file; until then the default rule suggests."
 
 
 def _close_catalog(_error: BaseException | None = None) -> None:

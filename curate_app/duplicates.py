@@ -7,11 +7,11 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
 
 from curate_app.address import check_keys, read_after, read_radius
-from curate_app.desk import catalog
+from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json
 from curate_app.tiles import Tile, tiles_of
 from dataset.duplicates import Comparison, DuplicateGroup
-from dataset.keep_rule import read_rule
+from dataset.keep_rule import KeepRule
 from dataset.likeness import refresh_edges
 
 blueprint = Blueprint("duplicates", __name__)
@@ -48,18 +48,19 @@ def show() -> str | Response:
     check_keys("after", "radius", "show")
     after, radius, show_all = read_after(), read_radius(), _read_show_all()
     refresh_edges(catalog())
-    rule = read_rule(catalog().path.parent)
-    comparison = Comparison(catalog(), rule)
+    rule, warning = keep_rule()
+    with catalog().snapshot():
+        comparison = Comparison(catalog(), rule)
     groups = sorted(comparison.groups(radius), key=lambda group: group.keeper)
     open_ = [g for g in groups if not comparison.undecided.isdisjoint(g.members)]
     wanted = groups if show_all else open_
     later = [group for group in wanted if group.keeper > after]
-    shown = [_shown(group) for group in later[:GROUPS_PER_PAGE]]
+    shown = [_shown(group, rule) for group in later[:GROUPS_PER_PAGE]]
     arguments: dict[str, Any] = {"radius": radius, **({"show": "all"} if show_all else {})}
     more = None
     if len(later) > GROUPS_PER_PAGE:
         more = url_for("duplicates.show", **{**arguments, "after": shown[-1].keeper})
-    page = {"radius": radius, "total": len(wanted), "next": more}
+    page = {"radius": radius, "total": len(wanted), "next": more, "warning": warning}
     table = comparison.table()
     if wants_json():
         radii = [dataclasses.asdict(row) for row in table]
@@ -76,9 +77,9 @@ def _read_show_all() -> bool:
     return request.args.get("show") == "all"
 
 
-def _shown(group: DuplicateGroup) -> ShownGroup:
+def _shown(group: DuplicateGroup, rule: KeepRule) -> ShownGroup:
     records = catalog().images.records(group.members)
-    tiles = tiles_of(catalog(), [records[member] for member in group.members])
+    tiles = tiles_of(catalog(), [records[member] for member in group.members], rule)
     return ShownGroup(
         keeper=group.keeper,
         reason=group.reason,

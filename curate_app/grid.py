@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, render_template, url_for
 
 from curate_app.address import check_keys, filter_arguments, read_after, read_filter
-from curate_app.desk import catalog
+from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json
 from curate_app.tiles import tiles_of
 from dataset.records import STATUSES, ImageFilter
@@ -36,7 +36,7 @@ def show() -> str | Response:
     where, after = read_filter(), read_after()
     images = catalog().images
     records = images.page(where, after=after, limit=TILES_PER_PAGE + 1)
-    tiles = tiles_of(catalog(), records[:TILES_PER_PAGE])
+    tiles = tiles_of(catalog(), records[:TILES_PER_PAGE], keep_rule()[0])
     arguments = filter_arguments(where)
     more = None
     if len(records) > TILES_PER_PAGE:

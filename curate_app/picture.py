@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, render_template
 
 from curate_app.address import LARGEST_ID, check_keys, filter_arguments, read_filter
-from curate_app.desk import catalog
+from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json
 from curate_app.tiles import tiles_of
 from dataset.config import to_mapping
@@ -25,7 +25,7 @@ def show(image_id: int) -> str | Response:
     record = images.get(image_id)
     if record is None:
         abort(404, f"there is no picture {image_id} in this catalogue")
-    [tile] = tiles_of(catalog(), [record])
+    [tile] = tiles_of(catalog(), [record], keep_rule()[0])
     facts = _facts(image_id)
     if wants_json():
         return jsonify(**tile.as_json(), sha256=record.sha256, **_as_json(facts))

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import url_for
 
 from curate_app.thumbnails import VERSION, ThumbnailKind
 from dataset.catalog import Catalog
+from dataset.keep_rule import KeepRule, best_licence
+from dataset.page import web_link
 from dataset.records import Caption, ImageRecord, Status
 
 
@@ -37,13 +38,18 @@ class Tile:
         return dataclasses.asdict(self)
 
 
-def tiles_of(catalog: Catalog, records: Sequence[ImageRecord]) -> list[Tile]:
-    """The tiles of `records`, in their order, with three questions to the catalogue."""
+def tiles_of(catalog: Catalog, records: Sequence[ImageRecord], rule: KeepRule) -> list[Tile]:
+    """The tiles of `records`, in their order, with three questions to the catalogue.
+
+    Source and licence are of the origin whose licence the rule likes best.
+    """
     ids = [record.id for record in records]
     captions, origins = catalog.images.captions_of(ids), catalog.images.origins_of(ids)
     found = []
     for record in records:
-        first = next(iter(origins.get(record.id, [])), None)
+        found_at = origins.get(record.id, [])
+        licence = best_licence(rule, [origin.licence for origin in found_at])
+        best = next((origin for origin in found_at if origin.licence == licence), None)
         found.append(
             Tile(
                 id=record.id,
@@ -52,8 +58,8 @@ def tiles_of(catalog: Catalog, records: Sequence[ImageRecord]) -> list[Tile]:
                 stars=record.stars,
                 label=record.label,
                 caption=best_caption(captions.get(record.id, [])),
-                source=first.source if first else "",
-                licence=first.licence if first else "unknown",
+                source=best.source if best else "",
+                licence=licence,
                 format=record.format,
                 width=record.width,
                 height=record.height,
@@ -82,15 +88,6 @@ def size_text(byte_count: int) -> str:
     if byte_count < 1_000_000:
         return f"{byte_count / 1000:.0f} kB"
     return f"{byte_count / 1_000_000:.1f} MB"
-
-
-def web_link(url: str) -> str | None:
-    """The address if a click on it may leave the app (http or https), else None."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
 TEMPLATE_FILTERS: dict[str, Callable[..., Any]] = {"size_text": size_text, "web_link": web_link}

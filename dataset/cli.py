@@ -16,6 +16,7 @@ from dataset.duplicate_commands import add_duplicate_verbs
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
 from dataset.importers import count_pictures, import_folder
+from dataset.likeness import warn_of_old
 from dataset.pack import PackConfig, pack
 from dataset.packed import PackedDataset
 from dataset.pixels import PixelLimits
@@ -165,6 +166,7 @@ def _import(options: argparse.Namespace) -> None:
     workspace = Workspace(options.data)
     limits = PixelLimits(min_side=options.min_side)
     with Catalog(workspace.catalog) as catalog:
+        warn_of_old(catalog)
         report = import_folder(
             catalog,
             ImageStore(workspace.images),

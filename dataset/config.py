@@ -6,6 +6,7 @@ bool, int, float, str, Path, Literal, X | None, tuple[X, ...] and nested datacla
 
 import dataclasses
 import difflib
+import sys
 import tomllib
 import types
 import typing
@@ -23,11 +24,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(
-            f"cannot read config {path}: {error.strerror}; check the path given to --config"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read config {path}: {error.strerror}; check the path") from error
+    except ValueError as error:  # wrong syntax, no UTF-8, a number of thousands of digits
         raise ConfigError(f"config {path} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"config {path} is not valid TOML: too many nested brackets") from error
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -37,7 +38,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set takes key=value, not {text!r}")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # wrong syntax, thousands of digits or of brackets
         return key.strip(), value
 
 
@@ -158,6 +159,8 @@ def _convert_plain(value: Any, hint: Any, key: str, origin: str) -> Any:
     if hint is Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > sys.float_info.max:
+            raise ConfigError(f"{key} in {origin} is too large; it must be a number")
         return float(value)
     if hint is Path and isinstance(value, str):
         return Path(value)

@@ -8,7 +8,12 @@ from pathlib import Path
 from dataset.catalog import Catalog
 from dataset.command_line import CommandLine, add_data_option
 from dataset.config import to_mapping
-from dataset.duplicate_report import SORTS, duplicates_record, write_report
+from dataset.duplicate_report import (
+    SORTS,
+    check_report_path,
+    duplicates_record,
+    write_report,
+)
 from dataset.duplicates import (
     DEFAULT_RADIUS,
     Comparison,
@@ -19,9 +24,11 @@ from dataset.duplicates import (
 )
 from dataset.errors import ConfigError
 from dataset.image_store import ImageStore
+from dataset.judge_name import judge_name
 from dataset.keep_rule import KeepRule, read_rule
 from dataset.likeness import refresh_edges
-from dataset.records import PairChange, Verdict
+from dataset.records import PairChange, PairVerdict, Verdict
+from dataset.star_cover import Settlement
 from dataset.workspace import Workspace
 
 _MOST_LISTED = 20
@@ -106,8 +113,10 @@ def _duplicates(options: argparse.Namespace) -> None:
         raise ConfigError(f"--limit {options.limit} shows nothing; it must be at least 1")
     if options.dry_run and not options.mark:
         raise ConfigError("--dry-run belongs to --mark; without it nothing is changed anyway")
-    if options.mark and (options.json or options.report):
+    if options.mark and (options.json or options.report is not None):
         raise ConfigError("--mark changes judgements; look with --json or --report before it")
+    if options.report is not None:
+        check_report_path(options.report)
     workspace = Workspace(options.data)
     rule = read_rule(workspace.root, options.keep, options.assignments)
     if options.rule:
@@ -136,7 +145,7 @@ def _show(
     catalog: Catalog, workspace: Workspace, options: argparse.Namespace, rule: KeepRule
 ) -> None:
     refresh_edges(catalog)
-    with catalog.transaction():  # one state of the catalogue, whoever else is at work
+    with catalog.snapshot():
         comparison = Comparison(catalog, rule)
         record = None
         if options.json or options.report:
@@ -182,18 +191,44 @@ def _pair(options: argparse.Namespace) -> None:
     pictures = list(dict.fromkeys(options.pictures))
     if len(pictures) < 2:
         raise ConfigError("a pair is two different pictures; name at least two")
-    verdict = _VERDICTS[options.verdict]
+    who, verdict = judge_name(options.who), _VERDICTS[options.verdict]
     changes = [
         PairChange(a=a, b=b, verdict=verdict)
         for place, a in enumerate(pictures)
         for b in pictures[place + 1 :]
     ]
     with Catalog(Workspace(options.data).require_catalog()) as catalog:
-        batch = catalog.judgements.apply(changes, who=options.who, verb=options.verdict)
-        overruled = Comparison(catalog).overruled
+        batch = catalog.judgements.apply(changes, who=who, verb=options.verdict)
+        settled = catalog.judgements.pairs.settled()
+        held = set(catalog.judgements.pairs.verdicts()) - set(settled.overruled)
     if batch is None:
         print("nothing to change: that holds already")
+    else:
+        print(f"batch {batch}; `python -m curate_app undo` takes it back")
+        for old in settled.overruled:
+            print(
+                f"#{old.a} and #{old.b} {old.verdict}: contradicts newer decisions, counts no more"
+            )
+    if not verdict:
+        for change in changes:
+            _print_why_still(change, settled, held)
+
+
+def _print_why_still(
+    forgotten: PairChange, settled: Settlement, held: Collection[PairVerdict]
+) -> None:
+    """Say which other decisions say the same of a pair whose own decision is forgotten."""
+    a, b = forgotten.a, forgotten.b
+    same = a in settled.same and b in settled.same and settled.same.find(a) == settled.same.find(b)
+    if not same and not settled.are_apart(a, b):
         return
-    print(f"batch {batch}; `python -m curate_app undo` takes it back")
-    for old in overruled:
-        print(f"#{old.a} and #{old.b} {old.verdict}: contradicts newer decisions, counts no more")
+    sets = {settled.same.find(a), settled.same.find(b)}
+    others = sorted(
+        (v.a, v.b, "=" if v.verdict == "same" else "≠")
+        for v in held
+        if {settled.same.find(v.a), settled.same.find(v.b)} <= sets
+        and (v.verdict == "same" or not same)
+    )
+    told = ", ".join(f"#{one} {sign} #{other}" for one, other, sign in others[:_MOST_LISTED])
+    word = "the same" if same else "different"
+    print(f"#{a} and #{b} are {word} still, by other decisions: {told}; forget one of those, too")

@@ -1,5 +1,6 @@
 """The duplicates as a record for machines and as one self-contained page for eyes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,15 +10,17 @@ from dataset import atomic_file
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
 from dataset.duplicates import Comparison, DuplicateGroup
-from dataset.errors import DataError
+from dataset.errors import ConfigError
 from dataset.image_store import ImageStore
 from dataset.keep_rule import KeepRule, best_licence, faults, true_side
-from dataset.page import thumbnail_uris, write_page
-from dataset.records import Edge
+from dataset.page import thumbnail_uris, web_link, write_page
+from dataset.records import Edge, Origin
 
 Sort = Literal["doubt", "size"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 VERSION = 1
+# A page with more would be too large to look at; the record beside it has every picture.
+MOST_THUMBNAILS = 2000
 
 
 def duplicates_record(
@@ -63,7 +66,9 @@ class _Facts:
         self._records = catalog.images.records(ids)
         self._origins = catalog.images.origins_of(ids)
         keeper = {member: group.keeper for group in groups for member in group.members}
-        self._verdicts = {(v.a, v.b): v.verdict for v in catalog.judgements.pairs.verdicts()}
+        # What newer words overruled decides nothing.
+        held = set(catalog.judgements.pairs.verdicts()) - set(comparison.overruled)
+        self._verdicts = {(v.a, v.b): v.verdict for v in held}
         self._edges: dict[int, list[Edge]] = {}
         for edge in catalog.edges.all():
             if edge.a in keeper and keeper[edge.a] == keeper.get(edge.b):
@@ -114,7 +119,9 @@ class _Facts:
             "format": record.format,
             "licence": licence,
             "sources": sorted({origin.source for origin in origins if origin.source}),
-            "page": next((o.page_url or o.url for o in origins if o.licence == licence), ""),
+            "page": next(
+                (page for o in origins if o.licence == licence and (page := _page(o))), ""
+            ),
             "faults": faults(self._rule, self._those, place),
             "added_at": record.added_at,
         }
@@ -130,24 +137,50 @@ class _Facts:
         return None
 
 
+def _page(origin: Origin) -> str:
+    """Where a picture was found, as far as that is an address of the web."""
+    return web_link(origin.page_url) or web_link(origin.url) or ""
+
+
+def check_report_path(path: Path) -> None:
+    """Raise ConfigError for a page that is no .html file, and where its record would replace a
+    file that is none: whatever else lies there, nothing of it is lost to a slip."""
+    beside = _beside(path)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; --report takes a page such as duplicates.html")
+    if not beside.exists():
+        return
+    try:
+        record = json.loads(beside.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict) or not {"version", "radii", "groups", "rule"} <= set(record):
+        raise ConfigError(f"{beside} is no record of duplicates; choose another name than {path}")
+
+
+def _beside(path: Path) -> Path:
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"--report {str(path)!r} is no page; name it such as duplicates.html")
+    return path.with_suffix(".json")
+
+
 def write_report(
     record: Mapping[str, Any], store: ImageStore, path: Path, *, sort: Sort, limit: int
 ) -> Path:
     """Write the page to `path` and the whole record beside it as .json, whose path is returned.
 
-    The page shows `limit` groups: the least sure ones first, or the largest ("size").
+    The page shows `limit` groups: the least sure ones first, or the largest ("size"). Raises
+    ConfigError for a page that is not called .html or .htm.
     """
-    beside = path.with_suffix(".json")
-    if beside == path:
-        raise DataError(f"{path} would be page and record at once; name the page .html")
+    beside = _beside(path)
+    atomic_file.write_json(beside, record)  # where nothing can be written, told before the work
     shown = sorted(record["groups"], key=_doubt if sort == "doubt" else _size)[:limit]
     pictures = [picture["sha256"] for group in shown for picture in group["pictures"]]
-    uris = thumbnail_uris(store, pictures)
+    uris = thumbnail_uris(store, pictures[:MOST_THUMBNAILS])
     filters = {"size": _size_text, "percent": lambda share: f"{100 * share:.0f} %"}
     write_page(
         path, "duplicates.html.j2", filters, record=record, shown=shown, uris=uris, sort=sort
     )
-    atomic_file.write_json(beside, record)
     return beside
 
 

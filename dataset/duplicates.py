@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from dataset.errors import ConfigError
 from dataset.keep_rule import Contenders, KeepRule, Ranking
 from dataset.likeness import LARGEST_RADIUS, refresh_edges
 from dataset.records import Change, PairVerdict
-from dataset.star_cover import DEFAULT_RADIUS, Integers, Ties, component_counts, settle
+from dataset.star_cover import DEFAULT_RADIUS, Integers, Ties, component_counts
 
 __all__ = [
     "DEFAULT_RADIUS",
+    "RADII",
     "Comparison",
     "DuplicateGroup",
     "RadiusCounts",
@@ -26,6 +28,8 @@ __all__ = [
 ]
 
 WHO = "duplicates"
+# Every radius offered, in certain bits of a 64-bit pHash.
+RADII = range(0, LARGEST_RADIUS + 1)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Comparison:
         self, catalog: Catalog, rule: KeepRule | None = None, without: Collection[int] = ()
     ) -> None:
         rule = rule or KeepRule()
-        settled = settle(catalog.judgements.pairs.verdicts())
+        settled = catalog.judgements.pairs.settled()
         self.overruled: tuple[PairVerdict, ...] = settled.overruled
         self.contenders: Contenders = catalog.comparisons.contenders(rule.measures)
         self.ranking = Ranking(rule, self.contenders)
@@ -122,12 +126,11 @@ class Comparison:
         return frozenset(self.contenders.ids[~self.contenders.kept].tolist())
 
     def table(self) -> list[RadiusCounts]:
-        """The exact counts of every even radius: distances of two pHashes are always even."""
-        radii = range(0, LARGEST_RADIUS + 1, 2)
-        counts = component_counts(self.ties.all, radii)
+        """The exact counts of every radius."""
+        counts = component_counts(self.ties.all, RADII)
         undecided = ~self.contenders.kept[self._places]
         table = []
-        for radius, (pairs, components, pictures) in zip(radii, counts, strict=True):
+        for radius, (pairs, components, pictures) in zip(RADII, counts, strict=True):
             cover = self.ties.cover(radius)
             lost = cover != np.arange(len(cover))
             groups, going = len(np.unique(cover[lost])), int((lost & undecided).sum())
@@ -177,7 +180,7 @@ def duplicate_groups(
 
 
 def radius_table(catalog: Catalog, rule: KeepRule | None = None) -> list[RadiusCounts]:
-    """What every even radius would do, from one reading of the catalogue."""
+    """What every radius would do, from one reading of the catalogue."""
     return Comparison(catalog, rule).table()
 
 
@@ -195,33 +198,46 @@ def mark_duplicates(
     batch is None when nothing was written. Raises ConfigError for a radius that is not stored.
     """
     require_radius(radius)
+    refresh_edges(catalog)  # which may take minutes, and keeps nobody waiting here
+    if dry_run:
+        with catalog.snapshot():
+            return None, _marks(catalog, radius, rule)
     with catalog.transaction():  # nobody who judges meanwhile is overruled
         refresh_edges(catalog)
-        comparison = Comparison(catalog, rule)
-        changes = comparison.marks(comparison.groups(radius))
-        batch = None
-        if changes and not dry_run:
-            batch = catalog.judgements.apply(changes, who=who, verb="mark")
-    return batch, changes
+        changes = _marks(catalog, radius, rule)
+        return catalog.judgements.apply(changes, who=who, verb="mark"), changes
+
+
+def _marks(catalog: Catalog, radius: int, rule: KeepRule | None) -> list[Change]:
+    comparison = Comparison(catalog, rule)
+    return comparison.marks(comparison.groups(radius))
 
 
 def require_radius(radius: int) -> None:
     """Raise ConfigError for a radius that the stored pairs do not reach."""
-    if not 0 <= radius <= LARGEST_RADIUS:
+    if radius not in RADII:
         raise ConfigError(f"--radius {radius} is out of range; choose 0 to {LARGEST_RADIUS} bits")
 
 
-def connected_pairs(catalog: Catalog, radius: int) -> list[tuple[int, int]]:
-    """Pairs that tie pictures at `radius`, judged or not: for splits, which no pair may cross.
+def connected_pairs(
+    catalog: Catalog, radius: int, among: Collection[int] | None = None
+) -> list[tuple[int, int]]:
+    """Pairs of all pictures, or of those `among`, that tie them at `radius`, judged or not: for
+    splits, which no pair may cross.
 
-    With what a person called the same, and without what they called different.
+    With what a person called the same, over whichever pictures, and without what they called
+    different.
     """
-    settled = settle(catalog.judgements.pairs.verdicts())
+    settled = catalog.judgements.pairs.settled()
     near = catalog.comparisons.pairs().within(radius)
     pairs = [
         (a, b)
         for a, b in zip(near.a.tolist(), near.b.tolist(), strict=True)
-        if not settled.are_apart(a, b)
+        if not settled.are_apart(a, b) and (among is None or (a in among and b in among))
     ]
-    same = ((those[0], other) for those in settled.same.all().values() for other in those[1:])
+    same = (
+        pair
+        for those in settled.same.all().values()
+        for pair in pairwise([one for one in those if among is None or one in among])
+    )
     return sorted({*pairs, *same})

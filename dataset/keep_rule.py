@@ -1,9 +1,10 @@
 """Which of several pictures of the same stays: a rule that can be read, edited and explained."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from dataset.config import load_config
 from dataset.errors import ConfigError
-from dataset.quality import PRESETS
+from dataset.quality import MEASURES, PRESETS
 
 Criterion = Literal[
     "judged",  # kept before an undecided one
@@ -33,12 +34,16 @@ _LICENCES = (
     "CC-BY | CC-BY-SA | CC-SA | attribution",
     "CC-BY-ND | CC-BY-NC",
     "*",
-    "all-rights-reserved",
+    "all-rights-reserved | copyright | © | (c)",
 )
 # What one copy of a picture may have and another not, with the cuts for photographs.
 _FAULTS = ("border", "collage", "text", "watermark")
 _ISSUES = {rule.measure: rule.cut for rule in PRESETS["photo"] if rule.measure in _FAULTS}
 _UNKNOWN = ("", "unknown")
+_RESERVED = "all-rights-reserved"
+# A narrower step is none: classes by it could not be told from the values themselves.
+_NARROWEST = 1e-6
+_MOST_DAYS = 36_525
 Numbers = NDArray[np.float64]
 
 
@@ -70,13 +75,39 @@ class KeepRule:
         if len(set(self.order)) < len(self.order):
             raise ConfigError("order names a criterion twice")
         for name in ("resolution_step", "sharpness_step", "size_step"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it is a share, 0 to 1")
-        if self.compression_step < 0 or self.age_step_days < 0:
-            raise ConfigError("compression_step and age_step_days must be at least 0")
+            share = getattr(self, name)
+            if share != 0 and not _NARROWEST <= share <= 1:
+                raise ConfigError(f"{name} is {share}; it is 0 or a share, {_NARROWEST:g} to 1")
+        if not 0 <= self.compression_step <= 100:
+            raise ConfigError("compression_step must be 0 to 100")
+        if not 0 <= self.age_step_days <= _MOST_DAYS:
+            raise ConfigError(f"age_step_days must be 0 to {_MOST_DAYS}")
+        self._check_scores()
         names = [name for entry in self.licences for name in _names(entry)]
         if len(set(names)) < len(names) or "" in names:
             raise ConfigError("licences holds a name twice or an empty one")
+
+    def _check_scores(self) -> None:
+        for name in ("detail", "sharpness", "compression"):
+            value, most = getattr(self, f"unmeasured_{name}"), MEASURES[name].high
+            if not 0 <= value <= most:
+                raise ConfigError(f"unmeasured_{name} is {value}; it must be 0 to {most:g}")
+        known = sorted(name for name, measure in MEASURES.items() if measure.bad == "high")
+        for name, cut in self.issues.items():
+            if name not in known:
+                raise ConfigError(f"issues: {name!r} is no fault; known: {', '.join(known)}")
+            if not math.isfinite(cut):
+                raise ConfigError(f"issues: the cut of {name} is {cut}; it must be a number")
+
+    @cached_property
+    def named_licences(self) -> list[tuple[str, int]]:
+        """Every name of a licence with its class, 1 for the worst; the longest first, "*" last."""
+        classes = [
+            (name, len(self.licences) - place)
+            for place, entry in enumerate(self.licences)
+            for name in _names(entry)
+        ]
+        return sorted(classes, key=lambda pair: (pair[0] == "*", -len(pair[0])))
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -146,9 +177,11 @@ def true_side(rule: KeepRule, contenders: Contenders) -> Numbers:
 
 def faults(rule: KeepRule, contenders: Contenders, place: int) -> list[str]:
     """The faults of one contender by name."""
-    none = np.full(len(contenders), np.nan)
-    scores = {name: contenders.scores.get(name, none)[place] for name in sorted(rule.issues)}
-    return [name for name, score in scores.items() if score > rule.issues[name]]
+    return [
+        name
+        for name in sorted(rule.issues)
+        if name in contenders.scores and contenders.scores[name][place] > rule.issues[name]
+    ]
 
 
 def best_licence(rule: KeepRule, licences: Sequence[str]) -> str:
@@ -157,26 +190,31 @@ def best_licence(rule: KeepRule, licences: Sequence[str]) -> str:
 
 
 def licence_class(rule: KeepRule, licence: str) -> int:
-    """How good a licence is, 0 for unknown; the longest beginning that fits decides."""
-    return _licence_class(rule.licences, licence)
+    """How good a licence is, 0 for unknown; the longest beginning that fits decides.
 
-
-@lru_cache(maxsize=4096)
-def _licence_class(classes: tuple[str, ...], licence: str) -> int:
-    if licence.lower() in _UNKNOWN:
+    Blanks are as good as hyphens. What says anywhere that all rights are reserved says just that.
+    """
+    text = _plain(licence)
+    if text in _UNKNOWN:
         return 0
-    best, found = 0, 0
-    for place, entry in enumerate(classes):
-        for name in _names(entry):
-            fits = name == "*" or re.match(rf"{re.escape(name)}(?![a-z0-9])", licence.lower())
-            length = 1 if name == "*" else 1 + len(name)
-            if fits and length > best:
-                best, found = length, len(classes) - place
-    return found
+    if _RESERVED in text:
+        text = _RESERVED
+    fitting = (found for name, found in rule.named_licences if name == "*" or _begins(text, name))
+    return next(fitting, 0)
+
+
+def _begins(text: str, name: str) -> bool:
+    """Whether `text` begins with the whole word(s) `name`."""
+    cut = name[-1].isalnum() and text[len(name) : len(name) + 1].isalnum()
+    return text.startswith(name) and not cut
 
 
 def _names(entry: str) -> list[str]:
-    return [name.strip().lower() for name in entry.split("|")]
+    return [_plain(name) for name in entry.split("|")]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "-", name.strip().lower())
 
 
 def _score(contenders: Contenders, measure: str, unmeasured: float) -> Numbers:

@@ -24,13 +24,7 @@ def refresh_edges(catalog: Catalog) -> int:
     Pictures that are new are joined with all; what was joined before is not joined again. The
     same pictures give the same pairs in whatever order they came.
     """
-    old = catalog.images.without_fingerprint(FINGERPRINT)
-    if old:
-        log.warning(
-            "%d pictures were hashed by an older version and are left out; "
-            "run: python -m dataset rehash",
-            len(old),
-        )
+    warn_of_old(catalog)
     if catalog.edges.has_unjoined(FINGERPRINT, LIKENESS):
         with tempfile.TemporaryFile(dir=catalog.path.parent) as spool:
             ids, is_new, prints = _loaded(catalog, spool)
@@ -41,6 +35,18 @@ def refresh_edges(catalog: Catalog) -> int:
             values = ((int(ids[place]), prints.of(place).tobytes()) for place in places)
             catalog.edges.join(edges, values, LIKENESS)
     return catalog.edges.count()
+
+
+def warn_of_old(catalog: Catalog) -> None:
+    """Say so when pictures were hashed by an older version: they are in no pair, and the same
+    pixels in another file may come in a second time."""
+    old = catalog.images.without_fingerprint(FINGERPRINT)
+    if old:
+        log.warning(
+            "%d pictures were hashed by an older version and are left out; "
+            "run: python -m dataset rehash",
+            len(old),
+        )
 
 
 def _loaded(

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from dataset.star_cover import connected
 __all__ = ["PackConfig", "PackResult", "pack", "prepare", "write_pack"]
 
 log = logging.getLogger(__name__)
+T = TypeVar("T", Caption, Origin)
 
 _BLOCK = 512
 # The store holds only what was taken in, perhaps under other limits than the default ones.
@@ -108,10 +109,12 @@ def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) 
     """
     target = folder / f"{config.name}.h5"
     manifest = folder / f"{config.name}.manifest.json"
+    refresh_edges(catalog)  # which may take minutes, and keeps nobody waiting here
     with catalog.transaction():  # one state of the catalogue, whoever else is at work
         refresh_edges(catalog)
         chosen = _choose(catalog, config)
         event_id = catalog.judgements.last_event_id()
+        decision_id = catalog.judgements.pairs.last_id()
     selection = _selection_hash(chosen, config)
     done = _up_to_date(target, manifest, selection)
     if done is None:
@@ -126,7 +129,8 @@ def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) 
             captions=chosen.captions,
             event_id=event_id,
         )
-        atomic_file.write_json(manifest, _manifest(chosen, config, selection, digest, event_id))
+        state = {"event_id": event_id, "pair_decision_id": decision_id}
+        atomic_file.write_json(manifest, _manifest(chosen, config, selection, digest, state))
     else:
         digest = done
     return PackResult(target, digest, done is None, _by_split(chosen), _by_class(chosen))
@@ -166,11 +170,13 @@ def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
             "judge pictures first (make curate) or widen statuses, labels or licences"
         )
     ids = [record.id for record in records]
-    group_of = connected(connected_pairs(catalog, config.radius), ids)
-    sha_of = {record.id: record.sha256 for record in records}
+    group_of = connected(connected_pairs(catalog, config.radius, set(ids)), ids)
+    # By the smallest SHA-256 of its members, in which order the records stand.
+    key_of: dict[int, str] = {}
     members: dict[str, list[str]] = {}
     for record in records:
-        members.setdefault(sha_of[group_of[record.id]], []).append(record.label)
+        key = key_of.setdefault(group_of[record.id], record.sha256)
+        members.setdefault(key, []).append(record.label)
     split_of = assign_splits(members, cal=config.cal, test=config.test, seed=config.seed)
     names = sorted({record.label for record in records if record.label})
     origins, captions = catalog.images.origins_of(ids), _all_captions(catalog, ids)
@@ -192,18 +198,19 @@ def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
                 original_height=record.height,
                 stars=record.stars,
                 group=group_of[record.id],
-                split=split_of[sha_of[group_of[record.id]]],
+                split=split_of[key_of[group_of[record.id]]],
             )
         )
     order = _row_order(facts, config.seed)
     ordered = [replace(facts[place], row=row) for row, place in enumerate(order)]
-    further = catalog.handover.origins_of(ids)
+    sha_of = {record.id: record.sha256 for record in records}
+    further = _handed(catalog.handover.origins_of(ids), sha_of)
     return _Chosen(
         ordered,
         [captions.get(fact.image_id, []) for fact in ordered],
         names,
         {
-            sha_of[image_id]: sorted({origin.page_url or origin.url for _, origin in handed})
+            sha_of[image_id]: sorted({origin.page_url or origin.url for origin in handed})
             for image_id, handed in further.items()
         },
     )
@@ -212,9 +219,20 @@ def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
 def _all_captions(catalog: Catalog, ids: Sequence[int]) -> dict[int, list[Caption]]:
     """The captions of each picture, its own first, then those that its duplicates hand over."""
     found = catalog.images.captions_of(ids)
-    for image_id, handed in catalog.handover.captions_of(ids).items():
-        found.setdefault(image_id, []).extend(caption for _, caption in handed)
+    for image_id, handed in _handed(catalog.handover.captions_of(ids), set(ids)).items():
+        found.setdefault(image_id, []).extend(handed)
     return found
+
+
+def _handed(
+    found: Mapping[int, Sequence[tuple[int, T]]], packed: Container[int]
+) -> dict[int, list[T]]:
+    """What duplicates hand over, but for those that are packed and so have a row of their own."""
+    kept = {
+        image_id: [fact for giver, fact in handed if giver not in packed]
+        for image_id, handed in found.items()
+    }
+    return {image_id: facts for image_id, facts in kept.items() if facts}
 
 
 def _wanted(catalog: Catalog, config: PackConfig) -> list[ImageRecord]:
@@ -299,13 +317,13 @@ def _up_to_date(target: Path, manifest: Path, selection: str) -> str | None:
 
 
 def _manifest(
-    chosen: _Chosen, config: PackConfig, selection: str, digest: str, event_id: int
+    chosen: _Chosen, config: PackConfig, selection: str, digest: str, state: dict[str, int]
 ) -> dict[str, Any]:
     return {
         "pack": f"{config.name}.h5",
         "content_hash": digest,
         "selection": selection,
-        "event_id": event_id,
+        **state,
         "config": to_mapping(config),
         "rows": len(chosen.provenance),
         "splits": _by_split(chosen),

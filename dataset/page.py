@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
@@ -38,6 +39,15 @@ def write_page(
     )
     environment.filters.update(filters)
     atomic_file.write_text(path, environment.get_template(template).render(values))
+
+
+def web_link(url: str) -> str | None:
+    """The address if a click on it may leave a page (http or https), else None."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
 def thumbnail_uris(store: ImageStore, sha256s: Collection[str]) -> dict[str, str]:

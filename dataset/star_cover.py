@@ -3,7 +3,7 @@
 Nothing here knows a catalogue: the same pairs, ranks and decisions give the same groups.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,15 +65,24 @@ class Settlement:
         return self.same.find(b) in self.apart.get(self.same.find(a), ())
 
 
-def settle(decisions: Sequence[PairVerdict]) -> Settlement:
+def settle(
+    decisions: Sequence[PairVerdict], content: Mapping[int, str] | None = None
+) -> Settlement:
     """Take the newest decisions first; an older one that contradicts them is overruled.
 
     "Same" goes over any chain, so that A = B, B = C and A ≠ C contradict each other, too. Of
-    decisions of one batch, "different" comes first.
+    decisions of one batch, "different" comes first, then the order is that of `content`, the
+    SHA-256 by id, so that no order of intake changes who is overruled.
     """
+    name = content or {}
+
+    def age(decision: PairVerdict) -> tuple[int | str, ...]:
+        low, high = sorted((name.get(decision.a, ""), name.get(decision.b, "")))
+        return (-decision.since, decision.verdict, low, high, decision.a, decision.b)
+
     same, overruled = Sets(), []
     apart: dict[int, set[int]] = {}
-    for decision in sorted(decisions, key=lambda d: (-d.since, d.verdict, d.a, d.b)):
+    for decision in sorted(decisions, key=age):
         a, b = same.find(decision.a), same.find(decision.b)
         if decision.verdict == "different" and a != b:
             apart.setdefault(a, set()).add(b)

@@ -9,6 +9,7 @@ from pathlib import Path
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
 from dataset.errors import ConfigError
+from dataset.likeness import warn_of_old
 from dataset.workspace import Workspace
 from scrape.client import PoliteClient
 from scrape.config import CrawlConfig, CrawlSettings, stored_config
@@ -51,6 +52,7 @@ def collect(
         if not (tape and tape.replay):
             require_contact(sources, config.crawl)
         with Catalog(workspace.catalog) as catalog:
+            warn_of_old(catalog)
             run_id = catalog.ledger.begin_run(_stored(config, names))
         report = crawl(sources, client.settings, workspace, client=client, reads=reads)
     for name in unread:

@@ -94,7 +94,7 @@ function markGroup(group) {
     tile.classList.toggle("apart", verdicts.get(pairKey(keeper, number(tile))) === "different");
   }
   const apart = others.length > 0 && others.every((tile) => tile.classList.contains("apart"));
-  group.classList.toggle("decided", apart || !one('.tile[data-status="undecided"]', group));
+  group.classList.toggle("decided", apart || !one('.tile[data-status="undecided"]:not(.apart)', group));
 }
 
 // On the picture's own page: as many stars lit as it has.
@@ -223,13 +223,16 @@ function judgeGroup(act_, tile) {
   const tiles = every(".tile", group);
   const members = tiles.map(number);
   const keeper = act_ === "only" ? number(tile) : Number(group.dataset.keeper);
+  // What was told apart from the one that stays is not of the group any more.
+  const alike = members.filter((n) => n === keeper || verdicts.get(pairKey(keeper, n)) !== "different");
   if (act_ === "split") {
     const rest = tiles[tiles.indexOf(tile) + 1];
     act("/duplicates/different", { picture: number(tile), members }, [tile]);
     if (rest) return focusTile(rest);
   } else if (act_ === "different") act("/duplicates/different", { members }, tiles);
-  else if (act_ === "all") act("/duplicates/keep-all", { members }, tiles);
-  else act("/duplicates/keep-best", { keeper, members }, tiles);
+  else if (act_ === "all") act("/duplicates/keep-all", { members: alike }, tiles);
+  else if (alike.length === 1) act("/judge", { verb: "keep", ids: alike }, tiles);
+  else act("/duplicates/keep-best", { keeper, members: alike }, tiles);
   const groups = every(".group");
   const later = groups.slice(groups.indexOf(group) + 1);
   focusTile(one(".tile", later.find((other) => !other.classList.contains("decided")) ?? group));

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from dataset.catalog.connection import connect, explained, transaction
+from dataset.catalog.connection import connect, explained, snapshot, transaction
 from dataset.catalog.contenders import Comparisons
 from dataset.catalog.edges import Edges
 from dataset.catalog.handover import Handover
@@ -29,8 +29,8 @@ class Catalog:
         self._connection = connect(path, create=create)
         self.images = Images(self._connection)
         self.scores = Scores(self._connection)
-        self.handover = Handover(self._connection, path.parent)
-        self.judgements = Judgements(self._connection, self.handover)
+        self.handover = Handover(self._connection)
+        self.judgements = Judgements(self._connection, path.parent)
         self.ledger = Ledger(self._connection)
         self.edges = Edges(self._connection)
         self.comparisons = Comparisons(self._connection)
@@ -39,6 +39,12 @@ class Catalog:
     def transaction(self) -> Iterator[None]:
         """Commit everything inside at once, or nothing of it."""
         with explained(self.path), transaction(self._connection):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one state of the catalogue inside, whoever else writes; nobody has to wait."""
+        with explained(self.path), snapshot(self._connection):
             yield
 
     def close(self) -> None:

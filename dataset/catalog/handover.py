@@ -1,28 +1,21 @@
-"""What rejected duplicates hand over to the picture that stays, and who stands in when it goes."""
+"""What rejected duplicates hand over to the picture that stays."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
-from dataset.catalog.contenders import listed, read_contenders, read_pairs
+from dataset.catalog.contenders import listed
 from dataset.catalog.images import Images
-from dataset.catalog.pair_decisions import PairDecisions
-from dataset.keep_rule import Ranking, read_rule
-from dataset.records import Caption, Change, Origin
-from dataset.star_cover import DEFAULT_RADIUS, Ties, settle
+from dataset.records import Caption, Origin
 
 T = TypeVar("T", Caption, Origin)
 
 
 class Handover:
-    """Derived from the judgements, never copied: whatever is undone takes its share back.
+    """Derived from the judgements, never copied: whatever is undone takes its share back."""
 
-    The keep rule of the data `folder`, or the default one, says who stands in.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
-        self._db, self._folder = connection, folder
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
         self._images = Images(connection)
 
     def losers_of(self, image_ids: Iterable[int]) -> dict[int, list[int]]:
@@ -76,31 +69,3 @@ class Handover:
                         known.add(key(fact))
                         found.setdefault(keeper, []).append((giver, fact))
         return found
-
-    def stand_ins(self, keeper: int) -> list[Change]:
-        """What has to follow when `keeper` goes for a reason of its own.
-
-        Its best duplicate becomes undecided again, and the others, where they are near to that
-        one, its duplicates; where they are not, they are undecided, too: nothing that only
-        `keeper` stood for is lost.
-        """
-        rows = self._db.execute("SELECT id FROM image WHERE duplicate_of = ?", (keeper,))
-        losers = [row[0] for row in rows]
-        if not losers:
-            return []
-        rule = read_rule(self._folder)
-        contenders = read_contenders(self._db, rule.measures, losers)
-        ids = contenders.ids[Ranking(rule, contenders).order]  # best first
-        decided = settle(PairDecisions(self._db).verdicts())
-        cover = Ties(ids, read_pairs(self._db, losers), decided).cover(DEFAULT_RADIUS)
-        return [
-            Change(image_id=image_id, field="status", value="undecided")
-            if cover[rank] == rank
-            else Change(
-                image_id=image_id,
-                field="status",
-                value="reject",
-                reason=f"duplicate of #{ids[cover[rank]]}",
-            )
-            for rank, image_id in enumerate(ids.tolist())
-        ]

@@ -2,16 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from pathlib import Path
 
 from dataset.catalog.connection import now, transaction
-from dataset.catalog.handover import Handover
 from dataset.catalog.pair_decisions import PairDecisions
+from dataset.catalog.replay import standing
+from dataset.catalog.succession import Succession
 from dataset.errors import DataError
 from dataset.records import (
     JUDGED_FIELDS,
     Change,
     Event,
+    JudgedField,
     PairChange,
     PairDecision,
     UndoneBatch,
@@ -24,38 +26,36 @@ class Judgements:
     Decisions on pairs stand in a table of their own under the same numbers of batches.
     """
 
-    def __init__(self, connection: sqlite3.Connection, handover: Handover) -> None:
-        self._db = connection
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
+        self._db, self._folder = connection, folder
         self.pairs = PairDecisions(connection)
-        self._handover = handover
 
     def apply(self, changes: Iterable[Change | PairChange], *, who: str, verb: str) -> int | None:
         """Carry out `changes` as one batch, committed before it returns.
 
         Changes that alter nothing make no event. When a picture goes that duplicates were rejected
-        for, or a person says that a duplicate is none, the best of them are undecided again, in
-        the same batch. Returns the batch's number, or None when nothing changed. Raises DataError
-        for a picture that is not there; then nothing is changed.
+        for, or a person says that a duplicate is none, they are undecided again, in the same
+        batch. Returns the batch's number, or None when nothing changed. Raises DataError for a
+        picture that is not there; then nothing is changed.
         """
         with transaction(self._db):
             batch = 1 + self.last_batch()
-            appended = False
+            said = []
             for change in changes:
                 if isinstance(change, PairChange):
-                    done = self.pairs.append(change, batch=batch, who=who, verb=verb)
+                    said.append(change)
                 else:
-                    done = self._append(change, batch=batch, who=who, verb=verb)
-                if done:
-                    appended = True
-                    for follower in self._followers(change):
-                        self._append(follower, batch=batch, who=who, verb=verb)
-            return batch if appended else None
+                    self._append(change, batch=batch, who=who, verb=verb)
+            self.pairs.append(said, batch=batch, who=who, verb=verb)
+            self._follow(batch, who=who, verb=verb, decided=bool(said))
+            return batch if self.last_batch() == batch else None
 
     def undo(self, *, who: str | None = None) -> UndoneBatch | None:
         """Take back the newest batch that is not taken back yet, of `who` or of anybody.
 
-        What somebody else has judged anew since then stays as they judged it. Returns None when
-        nothing is left.
+        What somebody else has judged anew since then stays as they judged it, and what was undone
+        before does not come back; where that would leave duplicates without a picture that stands
+        for them, they are undecided. Returns None when nothing is left.
         """
         with transaction(self._db):
             undone = self._newest(who)
@@ -65,12 +65,11 @@ class Judgements:
             first: Event | PairDecision = events[0] if events else pairs[0]
             name = who or first.who
             batch = 1 + self.last_batch()
-            for event in reversed(events):
-                self._append(
-                    self._inverse(event), batch=batch, who=name, verb="undo", undoes=undone
-                )
-            for decision in reversed(pairs):
-                self.pairs.take_back(decision, batch=batch, who=name)
+            for image_id, field in dict.fromkeys((e.image_id, e.field) for e in reversed(events)):
+                back = self._without(undone, image_id, field)
+                self._append(back, batch=batch, who=name, verb="undo", undoes=undone)
+            self.pairs.take_back(undone, batch=batch, who=name)
+            self._follow(batch, who=name, verb="undo", decided=bool(pairs), undoes=undone)
             return UndoneBatch(
                 batch=undone,
                 verb=first.verb,
@@ -93,42 +92,41 @@ class Judgements:
         ]
         return max((int(row[0]) for row in rows if row[0] is not None), default=None)
 
-    def _followers(self, change: Change | PairChange) -> list[Change]:
-        """What has to change with it, for the duplicates that were rejected for a picture."""
-        if isinstance(change, Change):
-            gone = change.field == "status" and change.value == "reject"
-            if gone and self._handover.keeper_of(change.image_id) is None:
-                return self._handover.stand_ins(change.image_id)
-        elif change.verdict == "different":
-            keeper_of = self._handover.keeper_of
-            return [
-                Change(image_id=one, field="status", value="undecided")
-                for one, other in ((change.a, change.b), (change.b, change.a))
-                if keeper_of(one) == other
-            ]
-        return []
-
-    def _inverse(self, event: Event) -> Change:
-        """The change that takes `event` back, or one to the present state if that moved on."""
-        back = Change(
-            image_id=event.image_id,
-            field=event.field,
-            value=event.before,
-            reason=event.reason_before,
+    def _follow(
+        self, batch: int, *, who: str, verb: str, decided: bool, undoes: int | None = None
+    ) -> None:
+        """Add to a batch what follows from it for the duplicates."""
+        rows = self._db.execute(
+            "SELECT DISTINCT image_id FROM event JOIN image ON image.id = image_id "
+            "WHERE batch = ? AND field = 'status' AND status = 'reject'",
+            (batch,),
         )
-        value, reason = self._state(back)
-        if (value, reason) == (event.after, event.reason_after):
-            return back
-        return replace(back, value=value, reason=reason)
+        rejected = {row[0] for row in rows}
+        succession = Succession(self._db, self._folder)
+        while changes := succession.next_changes(rejected, decided=decided):
+            for change in changes:
+                self._append(change, batch=batch, who=who, verb=verb, undoes=undoes)
+
+    def _without(self, undone: int, image_id: int, field: JudgedField) -> Change:
+        """The change to what holds without the batch `undone`: none if that has moved on."""
+        history = self._events(
+            "SELECT * FROM event WHERE image_id = ? AND field = ? ORDER BY id", (image_id, field)
+        )
+        value, reason = standing(
+            ((e.batch, e.undoes, (e.after, e.reason_after)) for e in history),
+            (history[0].before, history[0].reason_before),
+            without=undone,
+        )
+        return Change(image_id=image_id, field=field, value=value, reason=reason)
 
     def _append(
         self, change: Change, *, batch: int, who: str, verb: str, undoes: int | None = None
-    ) -> bool:
+    ) -> None:
         """Write one change down and carry it out; one of an undo even if it alters nothing."""
         before = self._state(change)
         after = (change.value, change.reason if change.field == "status" else "")
         if before == after and undoes is None:
-            return False
+            return
         self._db.execute(
             "INSERT INTO event (batch, at, who, verb, image_id, field, before, after, "
             "reason_before, reason_after, undoes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -138,7 +136,6 @@ class Judgements:
             ),
         )
         self._set(change.image_id, change.field, after)
-        return True
 
     def _state(self, change: Change) -> tuple[str | int, str]:
         if change.field not in JUDGED_FIELDS:
@@ -184,6 +181,6 @@ class Judgements:
         both: list[Event | PairDecision] = [*self.latest(limit), *self.pairs.latest(limit)]
         return sorted(both, key=lambda entry: -entry.batch)[:limit]
 
-    def _events(self, sql: str, values: Sequence[int]) -> list[Event]:
+    def _events(self, sql: str, values: Sequence[int | str]) -> list[Event]:
         rows = self._db.execute(sql, values)
         return [Event(**{key: row[key] for key in row.keys()}) for row in rows]  # noqa: SIM118

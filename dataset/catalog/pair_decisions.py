@@ -4,9 +4,13 @@ import sqlite3
 from collections.abc import Sequence
 
 from dataset.catalog.connection import now
+from dataset.catalog.replay import standing
 from dataset.errors import DataError
 from dataset.records import VERDICTS, PairChange, PairDecision, PairVerdict, Verdict
-from dataset.star_cover import settle
+from dataset.star_cover import Settlement, settle
+
+# Identities are SQLite integers: 64 bits with a sign.
+_LARGEST_ID = 2**63 - 1
 
 
 class PairDecisions:
@@ -26,6 +30,19 @@ class PairDecisions:
             for row in rows
             if row["after"]
         ]
+
+    def settled(self) -> Settlement:
+        """The verdicts without contradiction, whatever the order of intake."""
+        names = self._db.execute(
+            "SELECT id, sha256 FROM image WHERE id IN "
+            "(SELECT a FROM pair_decision UNION SELECT b FROM pair_decision)"
+        )
+        return settle(self.verdicts(), {row["id"]: row["sha256"] for row in names})
+
+    def last_id(self) -> int:
+        """The number of the newest decision: names the state of all of them."""
+        row = self._db.execute("SELECT ifnull(max(id), 0) FROM pair_decision").fetchone()
+        return int(row[0])
 
     def verdict(self, a: int, b: int) -> PairVerdict:
         """What holds for one pair; a verdict of "" when nothing does."""
@@ -48,34 +65,52 @@ class PairDecisions:
         """The newest decisions, newest first."""
         return self._read("ORDER BY id DESC LIMIT ?", (limit,))
 
-    def append(self, change: PairChange, *, batch: int, who: str, verb: str) -> bool:
-        """Write one decision down, within the caller's transaction; False if it holds already.
+    def append(self, changes: Sequence[PairChange], *, batch: int, who: str, verb: str) -> None:
+        """Write decisions down, within the caller's transaction; what holds already is left out.
 
-        One that newer decisions on other pairs have overruled does not hold: said again, it does.
-        Raises DataError for a picture that is not there, for one picture and for other verdicts.
+        What newer decisions on other pairs have overruled does not hold: said again, it does, and
+        with it all that is said at once. Raises DataError for a picture that is not there, for
+        one picture and for other verdicts.
         """
-        present = self.verdict(change.a, change.b)
-        self._check(present, change.verdict)
-        if present.verdict == change.verdict and present not in settle(self.verdicts()).overruled:
-            return False
-        self._write(present, change.verdict, batch if change.verdict else 0, batch, who, verb, None)
-        return True
+        self._check(changes)
+        repeated = []
+        for change in changes:
+            present = self.verdict(change.a, change.b)
+            if present.verdict != change.verdict:
+                since = batch if change.verdict else 0
+                self._write(present, change.verdict, since, batch, who, verb, None)
+            elif present.since != batch and change.verdict:
+                repeated.append(present)
+        if repeated and not set(repeated).isdisjoint(self.settled().overruled):
+            for present in repeated:
+                if self.verdict(present.a, present.b) == present:
+                    self._write(present, present.verdict, batch, batch, who, verb, None)
 
-    def take_back(self, decision: PairDecision, *, batch: int, who: str) -> None:
-        """Write down the inverse of a decision; where somebody moved on, that nothing changes."""
-        present = self.verdict(decision.a, decision.b)
-        after, since = present.verdict, present.since
-        if (after, since) == (decision.after, decision.since_after):
-            after, since = decision.before, decision.since_before
-        self._write(present, after, since, batch, who, "undo", decision.batch)
+    def take_back(self, undone: int, *, batch: int, who: str) -> None:
+        """Write down, for each pair that the batch `undone` decided on, what holds without it;
+        where somebody moved on, that nothing changes."""
+        for a, b in dict.fromkeys((decision.a, decision.b) for decision in self.of_batch(undone)):
+            history = self._read("WHERE a = ? AND b = ? ORDER BY id", (a, b))
+            after, since = standing(
+                ((d.batch, d.undoes, (d.after, d.since_after)) for d in history),
+                (history[0].before, history[0].since_before),
+                without=undone,
+            )
+            self._write(self.verdict(a, b), after, since, batch, who, "undo", undone)
 
-    def _check(self, pair: PairVerdict, verdict: str) -> None:
-        if verdict not in VERDICTS:
-            raise DataError(f"{verdict!r} is no verdict on two pictures; same or different")
-        if pair.a == pair.b:
-            raise DataError(f"picture {pair.a} cannot be compared with itself")
-        for image_id in (pair.a, pair.b):
-            if not self._db.execute("SELECT 1 FROM image WHERE id = ?", (image_id,)).fetchone():
+    def _check(self, changes: Sequence[PairChange]) -> None:
+        for change in changes:
+            if change.verdict not in VERDICTS:
+                raise DataError(
+                    f"{change.verdict!r} is no verdict on two pictures; same or different"
+                )
+            if change.a == change.b:
+                raise DataError(f"picture {change.a} cannot be compared with itself")
+        for image_id in dict.fromkeys(i for change in changes for i in (change.a, change.b)):
+            known = abs(image_id) <= _LARGEST_ID and self._db.execute(
+                "SELECT 1 FROM image WHERE id = ?", (image_id,)
+            )
+            if not known or not known.fetchone():
                 raise DataError(f"there is no picture {image_id} in this catalogue")
 
     def _write(

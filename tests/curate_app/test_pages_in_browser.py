@@ -342,6 +342,30 @@ def test_pictures_are_told_apart_by_keys_for_ever_and_by_undo_not(
     assert state(drawn, small, large, third) == [("undecided", "", 0)] * 3
 
 
+def test_what_was_split_off_is_not_judged_with_the_group_it_was_in(
+    screen_of: ScreenOf, drawn: DrawnCatalogue
+) -> None:
+    small, large = drawn.add_pair(50)
+    third = drawn.add(drawing(50, 128).resize((100, 100)))
+    screen = screen_of(drawn)
+    screen.open("duplicates")
+    screen.press(Keys.ARROW_RIGHT, "s")
+    screen.until(lambda: len(screen.all(".tile.apart")) == 1)
+    screen.press("b")
+    screen.wait_for_message(f"kept #{large}, rejected #{small}")
+    assert len(screen.all(".group.decided")) == 1
+    assert state(drawn, large, third, small) == [
+        ("keep", "", 0),
+        ("undecided", "", 0),
+        ("reject", f"duplicate of #{large}", 0),
+    ]
+    screen.press("u")
+    screen.wait_for(small, "undecided")
+    screen.press("a")
+    screen.wait_for_message("kept all of 2 pictures")
+    assert state(drawn, third) == [("undecided", "", 0)]
+
+
 def test_duplicates_are_decided_by_clicks(screen_of: ScreenOf, drawn: DrawnCatalogue) -> None:
     small, large = drawn.add_pair(50)
     screen = screen_of(drawn)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 
 from dataset.catalog import Catalog
 from dataset.cli import main
-from dataset.duplicate_report import duplicates_record, write_report
-from dataset.duplicates import DEFAULT_RADIUS, Comparison
+from dataset.duplicate_report import MOST_THUMBNAILS, duplicates_record, write_report
+from dataset.duplicates import DEFAULT_RADIUS, Comparison, mark_duplicates
 from dataset.image_store import ImageStore
 from dataset.ingest import ingest
 from dataset.keep_rule import KeepRule
@@ -54,7 +55,7 @@ def test_the_record_tells_the_rule_the_counts_and_why_each_stays_or_goes(paired:
     record = json.loads(json.dumps(record_of(paired)))
     assert record["counts"] == {"pictures": 5, "groups": 2, "would_go": 2}
     assert record["rule"]["order"][0] == "judged"
-    assert record["radii"][3] == {
+    assert record["radii"][6] == {
         "radius": 6, "pairs": 3, "components": 2, "pictures": 5, "groups": 2, "would_go": 2,
     }  # fmt: skip
     [group] = [group for group in record["groups"] if group["keeper"] in (1, 3)]
@@ -101,6 +102,52 @@ def test_the_page_stands_alone_and_runs_nothing(
         assert fact in text, fact
     # The least sure group comes first.
     assert text.index("Stays: #1") > text.index("Stays: #4" if "Stays: #4" in text else "Stays: #5")
+
+
+def test_what_newer_words_overruled_is_not_shown_as_decided(paired: Catalog) -> None:
+    for a, b, verdict in ((1, 2, "different"), (1, 3, "same"), (2, 3, "same")):
+        change = PairChange(a=a, b=b, verdict=verdict)  # type: ignore[arg-type]
+        paired.judgements.apply([change], who="ada", verb=verdict)
+    record = record_of(paired)
+    assert [(v["a"], v["b"]) for v in record["overruled"]] == [(1, 2)]
+    [group] = [group for group in record["groups"] if group["keeper"] == 1]
+    assert [(e["a"], e["b"], e["decided"]) for e in group["edges"]] == [(1, 2, ""), (1, 3, "same")]
+
+
+@pytest.mark.parametrize(
+    ("page_url", "url", "told"),
+    [
+        ("javascript:alert(1)", "data:text/html,x", ""),
+        ("javascript:alert(1)", "https://a.test/1.png", "https://a.test/1.png"),
+        ("http://a.test/p", "https://a.test/1.png", "http://a.test/p"),
+        ("file:///etc/passwd", "http://[", ""),
+    ],
+)
+def test_the_record_names_addresses_of_the_web_only(
+    catalog: Catalog, page_url: str, url: str, told: str
+) -> None:
+    for name in "ab":
+        add_named(catalog, name)
+    catalog.images.add_origin(1, Origin(url=url, page_url=page_url, licence="CC0"))
+    store_pairs(catalog, [(1, 2, 2)])
+    [group] = record_of(catalog)["groups"]
+    assert group["pictures"][0]["page"] == told
+
+
+def test_a_page_draws_a_bounded_number_of_thumbnails(
+    catalog: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    content = encoded(scene(1, (80, 80)))
+    add_named(catalog, "best", sha256=store.put(content), width=900, height=900)
+    with catalog.transaction():
+        others = [add_named(catalog, str(n)) for n in range(MOST_THUMBNAILS + 5)]
+    store_pairs(catalog, [(1, other, 2) for other in others])
+    page = tmp_path / "d.html"
+    write_report(record_of(catalog), store, page, sort="doubt", limit=9)
+    text = page.read_text()
+    assert text.count("<img") == 1
+    assert text.count("not in the store") == MOST_THUMBNAILS - 1
+    assert text.count("not drawn") == 6
 
 
 def test_the_page_shows_as_many_groups_as_asked_and_counts_the_rest(
@@ -216,6 +263,17 @@ def test_a_pair_is_decided_for_ever(data: Path, capsys: pytest.CaptureFixture[st
         ["duplicates", "--keep", "missing.toml"],
         ["pair", "same", "1"],
         ["pair", "same", "1", "1"],
+        ["pair", "same", "1", "2", "--who", ""],
+        ["pair", "same", "1", "2", "--who", "a\x1bb"],
+        ["pair", "same", "1", "2", "--who", "auto"],
+        ["duplicates", "--report", "."],
+        ["duplicates", "--report", "/"],
+        ["duplicates", "--report", ""],
+        ["duplicates", "--report", "x/.."],
+        ["duplicates", "--report", "x.json"],
+        ["duplicates", "--report", "/dev/null/x.html"],
+        ["duplicates", "--report", "catalog.sqlite"],
+        ["duplicates", "--mark", "--report", ""],
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(
@@ -232,3 +290,89 @@ def test_a_picture_that_is_not_there_is_one_line_and_exit_3(
 ) -> None:
     code, _, err = run(capsys, "pair", "same", 1, 99, "--data", data)
     assert (code, err) == (3, "error: there is no picture 99 in this catalogue\n")
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "9223372036854775808"])
+def test_a_number_beyond_all_pictures_is_one_line_and_exit_3(
+    data: Path, capsys: pytest.CaptureFixture[str], number: str
+) -> None:
+    code, _, err = run(capsys, "pair", "same", 1, number, "--data", data)
+    assert (code, err) == (3, f"error: there is no picture {number} in this catalogue\n")
+
+
+def test_a_missing_rule_is_told_without_naming_another_option(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, err = run(capsys, "duplicates", "--keep", "missing.toml", "--data", data)
+    assert "missing.toml" in err
+    assert "--config" not in err
+
+
+@pytest.mark.parametrize("name", ["catalog.sqlite", "keep.toml", "page.png", "page"])
+def test_a_report_replaces_nothing_but_pages(
+    data: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    target = data / name
+    if not target.exists():
+        target.write_text('order = ["size"]\n')
+    before = target.read_bytes()
+    code, _, err = run(capsys, "duplicates", "--data", data, "--report", target)
+    assert (code, err.count("\n")) == (2, 1)
+    assert target.read_bytes() == before
+    assert not target.with_suffix(".json").exists()
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "no JSON", '{"version": 1, "groups": []}'])
+def test_a_report_replaces_no_json_that_is_no_record_of_duplicates(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    page = tmp_path / "package.html"
+    page.with_suffix(".json").write_text(content)
+    code, _, err = run(capsys, "duplicates", "--data", data, "--report", page)
+    assert code == 2
+    assert "package.json is no record of duplicates" in err
+    assert page.with_suffix(".json").read_text() == content
+    assert not page.exists()
+    page.with_suffix(".json").unlink()
+    for _ in range(2):  # its own record is replaced
+        assert run(capsys, "duplicates", "--data", data, "--report", page)[0] == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--mark", "--dry-run"]])
+def test_who_only_looks_waits_for_nobody_who_writes(
+    data: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert run(capsys, "duplicates", "--data", data)[0] == 0
+    other = sqlite3.connect(Workspace(data).catalog, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert run(capsys, "duplicates", "--data", data, *options)[0] == 0
+    other.close()
+
+
+def test_new_pictures_are_compared_before_a_mark_keeps_others_waiting(data: Path) -> None:
+    seen: list[str] = []
+    with Catalog(Workspace(data).catalog) as catalog:
+        catalog._connection.set_trace_callback(seen.append)
+        mark_duplicates(catalog)
+        catalog._connection.set_trace_callback(None)
+    read = next(place for place, sql in enumerate(seen) if "FROM fingerprint JOIN" in sql)
+    assert read < seen.index("BEGIN IMMEDIATE")
+
+
+def test_forgetting_what_other_decisions_say_too_tells_which(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "pair", "same", 1, 2, "--data", data)
+    run(capsys, "pair", "same", 2, 3, "--data", data)
+    _, out, _ = run(capsys, "pair", "forget", 1, 3, "--data", data)
+    assert out.splitlines() == [
+        "nothing to change: that holds already",
+        "#1 and #3 are the same still, by other decisions: #1 = #2, #2 = #3; "
+        "forget one of those, too",
+    ]
+    run(capsys, "pair", "different", 2, 3, "--data", data)
+    _, out, _ = run(capsys, "pair", "forget", 1, 3, "--data", data)
+    assert "#1 and #3 are different still, by other decisions: #1 = #2, #2 ≠ #3" in out
+    run(capsys, "pair", "forget", 2, 3, "--data", data)
+    _, out, _ = run(capsys, "pair", "forget", 1, 3, "--data", data)
+    assert out == "nothing to change: that holds already\n"

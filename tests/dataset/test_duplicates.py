@@ -97,7 +97,7 @@ def test_the_radius_table_grows_with_the_radius(catalog: Catalog, add_picture: A
         add_picture(encoded(scene(2), "JPEG", quality=quality))
     refresh_edges(catalog)
     table = radius_table(catalog)
-    assert [row.radius for row in table] == list(range(0, LARGEST_RADIUS + 1, 2))
+    assert [row.radius for row in table] == list(range(LARGEST_RADIUS + 1))
     spare = [row.would_go for row in table]
     assert spare == sorted(spare)
     assert spare[-1] == 3

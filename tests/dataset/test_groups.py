@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dataset.catalog import Catalog
 from dataset.duplicates import (
+    RADII,
     Comparison,
     RadiusCounts,
     connected_pairs,
@@ -24,7 +25,6 @@ from dataset.records import Change, PairChange, Verdict
 from dataset.star_cover import connected
 from tests.dataset.paired_catalogue import add_named, content_of, judge, judged, store_pairs
 
-RADII = range(0, LARGEST_RADIUS + 1, 2)
 NAMES = "abcdefgh"
 # By name: (side, stars, status), pairs with their distance, what a person said.
 WORLDS = st.fixed_dictionaries(
@@ -150,9 +150,11 @@ def test_a_radius_is_counted_in_pairs_chains_and_groups(catalog: Catalog) -> Non
     store_pairs(catalog, [(1, 2, 2), (2, 3, 2), (3, 4, 4), (best, 4, 6)])
     table = radius_table(catalog)
     assert table[0] == RadiusCounts(0, 0, 0, 0, 0, 0)
-    assert [(row.radius, row.pairs, row.components, row.pictures) for row in table[1:4]] == [
+    assert [(row.radius, row.pairs, row.components, row.pictures) for row in table[2:7]] == [
         (2, 2, 1, 3),
+        (3, 2, 1, 3),
         (4, 3, 1, 4),
+        (5, 3, 1, 4),
         (6, 4, 1, 5),
     ]
     assert {row.radius: row.would_go for row in table}[LARGEST_RADIUS] in (2, 3)
@@ -215,6 +217,18 @@ def test_a_split_is_never_crossed_by_what_a_person_ties_or_a_pair(
     catalog.judgements.apply(changes, who="ada", verb=verdict)
     judge(catalog, 2, "reject")  # judged or not: the pack chooses for itself
     assert connected_pairs(catalog, 6) == tied
+
+
+def test_what_is_the_same_by_word_shares_a_split_whoever_of_them_is_left_out(
+    catalog: Catalog,
+) -> None:
+    for name in "abcd":
+        add_named(catalog, name)
+    changes = [PairChange(a=a, b=b, verdict="same") for a, b in ((1, 2), (1, 3), (1, 4))]
+    catalog.judgements.apply(changes, who="ada", verb="same")
+    judge(catalog, 1, "reject", "blurred")
+    assert connected_pairs(catalog, 6, among=[4, 2, 3]) == [(2, 3), (3, 4)]
+    assert len(set(connected(connected_pairs(catalog, 6, [2, 4]), [2, 4]).values())) == 1
 
 
 def test_an_empty_catalogue_has_no_groups(catalog: Catalog) -> None:

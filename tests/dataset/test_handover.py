@@ -3,7 +3,7 @@
 import pytest
 
 from dataset.catalog import Catalog
-from dataset.records import Caption, Origin, PairChange
+from dataset.records import Caption, Change, Origin, PairChange
 from dataset.star_cover import DEFAULT_RADIUS
 from tests.dataset.paired_catalogue import add_named, judge, judged, store_pairs
 
@@ -70,10 +70,11 @@ def test_a_circle_of_duplicates_ends(family: Catalog) -> None:
     assert family.handover.losers_of([1]) == {1: [2, 3, 4]}
 
 
-def test_when_the_keeper_goes_its_best_duplicate_is_undecided_and_has_the_others(
+def test_when_the_keeper_goes_the_best_of_what_a_person_called_the_same_has_the_others(
     family: Catalog,
 ) -> None:
-    store_pairs(family, [(2, 3, 4)])
+    same = PairChange(a=2, b=3, verdict="same")
+    family.judgements.apply([same], who="ada", verb="same")
     before = judged(family)
     judge(family, 1, "reject", "blurred")
     # 3 is larger than 2; 4 was a duplicate of 3 all the time.
@@ -89,17 +90,29 @@ def test_when_the_keeper_goes_its_best_duplicate_is_undecided_and_has_the_others
     assert judged(family) == before
 
 
-@pytest.mark.parametrize("tie", ["none", "far", "told apart"])
-def test_duplicates_that_are_not_near_each_other_are_all_undecided_again(
-    family: Catalog, tie: str
+@pytest.mark.parametrize("bits", [0, DEFAULT_RADIUS, None])
+def test_when_the_keeper_goes_what_only_hashes_tie_is_undecided_again_at_any_radius(
+    family: Catalog, bits: int | None
 ) -> None:
-    if tie != "none":
-        store_pairs(family, [(2, 3, DEFAULT_RADIUS + 2 if tie == "far" else 2)])
-    if tie == "told apart":
-        change = PairChange(a=2, b=3, verdict="different")
-        family.judgements.apply([change], who="ada", verb="different")
+    """By which radius they were marked, nobody knows any more."""
+    store_pairs(family, [] if bits is None else [(2, 3, bits)])
     judge(family, 1, "reject")
     assert judged(family)[2] == judged(family)[3] == ("undecided", "")
+    assert judged(family)[4] == ("reject", "duplicate of #3")
+
+
+def test_a_broken_rule_stops_no_judgement_and_is_told_once(
+    family: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    (family.path.parent / "keep.toml").write_text('order = ["nonsense"]')
+    judge(family, 4, "keep")
+    judge(family, 5, "reject", "duplicate of #4")
+    changes = [Change(image_id=n, field="status", value="reject") for n in (1, 4)]
+    assert family.judgements.apply(changes, who="ada", verb="reject") is not None
+    assert judged(family)[3] == judged(family)[5] == ("undecided", "")
+    [told] = [record.getMessage() for record in caplog.records]
+    assert "keep.toml" in told
+    assert "the default rule says who stands in" in told
 
 
 def test_a_keeper_that_becomes_a_duplicate_itself_takes_its_own_along(family: Catalog) -> None:

@@ -142,6 +142,12 @@ def test_the_order_is_total_and_does_not_depend_on_who_stands_where(
         ("Some site's own terms", "all-rights-reserved"),
         ("all-rights-reserved", "unknown"),
         ("CC-BY", "CC-BYTE"),
+        ("CC BY 4.0", "CC-BY-NC-4.0"),
+        ("Some site's own terms", "All rights reserved"),
+        ("Some site's own terms", "© 2020 A. Photographer. All Rights Reserved."),
+        ("Some site's own terms", "Copyright A. Photographer"),
+        ("copyrighted-free-use", "CC-BY-4.0"),
+        ("All rights reserved", "unknown"),
     ],
 )
 def test_licences_have_classes_by_the_longest_name_that_fits(better: str, worse: str) -> None:
@@ -152,6 +158,8 @@ def test_licences_have_classes_by_the_longest_name_that_fits(better: str, worse:
 
 def test_licences_of_one_class_are_alike() -> None:
     rule = KeepRule()
+    reserved = ("all-rights-reserved", "All rights reserved", "ALL_RIGHTS_RESERVED", "©2020 A")
+    assert {licence_class(rule, name) for name in reserved} == {1}
     assert licence_class(rule, "CC-BY-4.0") == licence_class(rule, "CC-BY-SA-2.0")
     assert licence_class(rule, "") == licence_class(rule, "unknown") == 0
     assert licence_class(KeepRule(licences=("CC0",)), "CC-BY-4.0") == 0
@@ -170,11 +178,41 @@ def test_licences_of_one_class_are_alike() -> None:
         'licences=["CC0 | "]',
         "sharpnes_step=0.1",
         'issues={"watermark"="much"}',
+        "issues.nonsense=0.5",
+        "issues.sharpness=0.5",
+        "issues.watermark=nan",
+        "issues.watermark=inf",
+        "unmeasured_detail=nan",
+        "unmeasured_detail=inf",
+        "unmeasured_detail=1.5",
+        "unmeasured_sharpness=-4",
+        "unmeasured_compression=101",
+        "unmeasured_compression=-inf",
+        "resolution_step=1e-320",
+        "resolution_step=nan",
+        pytest.param(f"resolution_step=1{'0' * 400}", id="resolution_step=10^400"),
+        pytest.param(f"compression_step=1{'0' * 400}", id="compression_step=10^400"),
+        pytest.param(f"compression_step=1{'0' * 5000}", id="compression_step=10^5000"),
+        pytest.param(f"order={'[' * 3000}{']' * 3000}", id="order of 3,000 brackets"),
+        "age_step_days=99999999999999999999",
     ],
 )
 def test_an_impossible_rule_is_refused(tmp_path: Path, assignment: str) -> None:
     with pytest.raises(ConfigError):
         read_rule(tmp_path, None, [assignment])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"order = " + b"[" * 3000 + b"]" * 3000, b"age_step_days = 1" + b"0" * 5000, b"\xff\xfe"],
+    ids=["brackets", "digits", "bytes"],
+)
+def test_a_rule_that_cannot_be_read_is_told_by_the_name_of_its_file(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "keep.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"keep\.toml is not valid TOML"):
+        read_rule(tmp_path)
 
 
 def test_the_rule_is_the_file_named_else_that_of_the_folder_else_the_default(

@@ -1,6 +1,9 @@
 """Files of one picture are found, different pictures are not, and nothing depends on the order."""
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -305,3 +308,65 @@ def test_a_picture_that_is_measured_anew_is_joined_anew(
     with catalog.transaction():
         catalog.images.set_fingerprint(ids[0], FINGERPRINT, other)
     assert refresh_edges(catalog) == 0
+
+
+def test_refreshes_side_by_side_lose_no_pair(catalog: Catalog, add_picture: AddPicture) -> None:
+    """One has read two pictures when a third comes; another one joins all three before it."""
+    for quality in (90, 70):
+        add_picture(encoded(photograph(1), "JPEG", quality=quality))
+    early = [(i, value) for i, value, _ in catalog.edges.fingerprints(FINGERPRINT, LIKENESS)]
+    add_picture(encoded(photograph(1), "JPEG", quality=50))
+    assert refresh_edges(catalog) == 3
+    late = [edge for edge in catalog.edges.all() if edge.b == 2]
+    catalog.edges.join(late, early, LIKENESS)
+    assert len(catalog.edges.all()) == 3
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25, 0.12])
+def test_small_drawings_on_a_large_ground_are_compared_by_what_they_show(share: float) -> None:
+    def placed(image: Image.Image, place: tuple[int, int]) -> Image.Image:
+        side = round(600 * share)
+        ground = Image.new("RGB", (600, 600), "white")
+        ground.paste(on("white", image).resize((side, side), Image.Resampling.BOX), place)
+        return ground
+
+    originals = [placed(logo(seed), (200, 150)) for seed in range(14)]
+    copies = [encoded(image, "JPEG", quality=60) for image in originals]
+    found = pairs_among([*originals, *copies])
+    assert found <= {(n, n + 14) for n in range(14)}
+    assert len(found) >= 11
+
+
+@pytest.mark.parametrize("name", ["recompressed", "cropped", "framed", "stamped", "lighter"])
+def test_the_verdict_does_not_depend_on_which_picture_comes_first(name: str) -> None:
+    originals = [photograph(seed) for seed in range(4)] + [logo(seed) for seed in range(4)]
+    copies = [SAME[name](image) for image in originals]
+    before = {(e.a, e.b): e.score for e in edges_among([*originals, *copies])}
+    behind = edges_among([*copies, *originals])
+    assert {(e.b - 8, e.a + 8): e.score for e in behind} == before
+
+
+def test_a_negative_is_no_copy() -> None:
+    originals: list[Image.Image | bytes] = []
+    for seed in range(8):
+        grey = photograph(seed).convert("L")
+        originals += [grey, ImageOps.invert(grey)]
+    assert pairs_among(originals) == set()
+
+
+@pytest.mark.slow
+def test_a_damaged_cache_of_machine_code_costs_only_time(tmp_path: Path) -> None:
+    code = (
+        "import numpy as np; from dataset.hamming import near_pairs;"
+        "print(len(near_pairs(np.arange(9, dtype=np.uint64), 1)[0]))"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    answers = []
+    for _ in range(2):
+        run = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+        answers.append((run.stdout, run.returncode))
+        for file in tmp_path.rglob("*.nb?"):
+            file.write_bytes(file.read_bytes()[:40])
+    assert answers == [("13\n", 0), ("13\n", 0)]

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,12 @@ from dataset import pack_check
 from dataset.catalog import Catalog
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
-from dataset.pack import PackConfig, PackResult, pack, prepare
+from dataset.pack import PackConfig, PackResult, _choose, pack, prepare
 from dataset.pack_writer import write_pack
 from dataset.packed import PackedDataset, Provenance
-from dataset.records import Caption, Change, Origin
+from dataset.records import Caption, Change, Origin, PairChange
 from tests.dataset.conftest import AddPicture
+from tests.dataset.paired_catalogue import add_named, store_pairs
 from tests.dataset.pictures import array, encoded, scene
 
 
@@ -94,6 +96,37 @@ def test_near_duplicates_share_a_split(kept: Catalog, store: ImageStore, tmp_pat
         assert split[1] == split[39]
         assert split[2] == split[40]
         assert pack_check.verify(packed) == []
+
+
+def test_what_is_the_same_by_word_shares_a_split_when_the_one_between_is_rejected(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    triples = [range(n, n + 3) for n in range(3, 30, 3)]
+    for a, b, c in triples:
+        changes = [PairChange(a=a, b=b, verdict="same"), PairChange(a=a, b=c, verdict="same")]
+        gone = Change(image_id=a, field="status", value="reject", reason="blurred")
+        kept.judgements.apply([*changes, gone], who="ada", verb="same")
+    packed = PackedDataset(make(kept, store, tmp_path, cal=0.3, test=0.3, size=8).path)
+    split = {fact.image_id: fact.split for fact in packed}
+    assert [split[b] == split[c] for _, b, c in triples] == [True] * len(triples)
+
+
+def test_no_order_of_intake_changes_a_split(tmp_path: Path) -> None:
+    found = []
+    names = [f"n{n}" for n in range(60)]
+    for seed in (1, 2):
+        with Catalog(tmp_path / f"{seed}.sqlite") as catalog:
+            mixed = random.Random(seed).sample(names, len(names))
+            with catalog.transaction():
+                ids = {name: add_named(catalog, name, label="x") for name in mixed}
+            store_pairs(
+                catalog, [(ids[a], ids[b], 2) for a, b in zip(names[::2], names[1::2], strict=True)]
+            )
+            changes = [Change(image_id=i, field="status", value="keep") for i in ids.values()]
+            catalog.judgements.apply(changes, who="ada", verb="keep")
+            chosen = _choose(catalog, PackConfig(cal=0.3, test=0.3))
+            found.append({fact.sha256: fact.split for fact in chosen.provenance})
+    assert found[0] == found[1]
 
 
 def test_held_out_rows_stand_last_and_training_rows_are_shuffled(
@@ -296,6 +329,20 @@ def test_the_manifest_is_written_last_and_tells_the_counts(
     assert sum(manifest["splits"].values()) == 40
 
 
+def test_the_manifest_names_the_state_of_judgements_and_of_decisions_on_pairs(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    def state(folder: str) -> tuple[int, int]:
+        result = make(kept, store, tmp_path / folder, size=8)
+        manifest = json.loads(result.path.with_suffix(".manifest.json").read_text())
+        return manifest["event_id"], manifest["pair_decision_id"]
+
+    assert state("a") == (kept.judgements.last_event_id(), 0)
+    same = PairChange(a=3, b=4, verdict="same")
+    kept.judgements.apply([same], who="ada", verb="same")
+    assert state("b") == (kept.judgements.last_event_id(), 1)
+
+
 def test_an_origin_with_a_licence_speaks_for_the_picture(
     catalog: Catalog, add_picture: AddPicture, store: ImageStore, tmp_path: Path
 ) -> None:
@@ -332,3 +379,27 @@ def test_duplicates_hand_over_captions_and_pages_and_never_their_licence(
     renewed = make(kept, store, tmp_path)
     assert renewed.fresh
     assert json.loads(result.path.with_suffix(".manifest.json").read_text())["also_at"] == {}
+
+
+def test_a_duplicate_that_is_packed_itself_hands_nothing_over(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    kept.images.add_caption(39, Caption(text="said of the copy", origin="alt"))
+    change = Change(image_id=39, field="status", value="reject", reason="duplicate of #1")
+    kept.judgements.apply([change], who="ada", verb="mark")
+    result = make(kept, store, tmp_path, statuses=("keep", "reject"), size=8)
+    with h5py.File(result.path) as file:
+        texts = [text.decode() for text in file["captions/text"][:]]
+    assert texts.count("said of the copy") == 1
+    assert json.loads(result.path.with_suffix(".manifest.json").read_text())["also_at"] == {}
+
+
+def test_the_comparison_of_new_pictures_keeps_nobody_waiting(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+    kept._connection.set_trace_callback(seen.append)
+    make(kept, store, tmp_path, size=8)
+    kept._connection.set_trace_callback(None)
+    read = next(place for place, sql in enumerate(seen) if "FROM fingerprint JOIN" in sql)
+    assert read < seen.index("BEGIN IMMEDIATE")
