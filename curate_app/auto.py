@@ -76,11 +76,12 @@ def automatic_changes(
 ) -> list[Change]:
     """The rule itself, in order of identity; needs `refresh_edges` before.
 
-    Groups are made without the pictures with an issue: what only they were near to is kept.
+    Groups are made without the pictures with an issue: what only they were near to is kept. So are
+    pictures that are less surely the same than keep.toml asks for.
     """
     undecided = [record.id for record in catalog.images.all(ImageFilter(status="undecided"))]
     useless = _useless(catalog, undecided, issue_rules)
-    comparison = Comparison(catalog, keep_rule, without=useless)
+    comparison = Comparison(catalog, keep_rule, without=useless, sure_only=True)
     marks = {change.image_id: change for change in comparison.marks(comparison.groups(radius))}
     return [
         marks.get(image_id)

@@ -132,7 +132,7 @@ def _duplicates(options: argparse.Namespace) -> None:
 def _mark(catalog: Catalog, options: argparse.Namespace, rule: KeepRule) -> None:
     batch, changes = mark_duplicates(catalog, options.radius, rule, dry_run=options.dry_run)
     if not changes:
-        print(f"nothing to mark within {options.radius} bits")
+        print(f"nothing to mark within {options.radius} bits that is sure to {rule.sure:.0%}")
         return
     print(f"{len(changes)} pictures {'would be ' if batch is None else ''}rejected as duplicates")
     if batch is None:

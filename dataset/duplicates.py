@@ -66,11 +66,17 @@ class Comparison:
     """The pairs of a catalogue, its decisions and its pictures, read once; asks no more of it.
 
     Every answer is a function of what was read, whatever the order in which pictures came.
-    `without` are pictures that cannot stay for another reason. Needs `refresh_edges` before.
+    `without` are pictures that cannot stay for another reason; `sure_only` leaves out pairs that
+    are less sure than the rule wants of what nobody looks at. Needs `refresh_edges` before.
     """
 
     def __init__(
-        self, catalog: Catalog, rule: KeepRule | None = None, without: Collection[int] = ()
+        self,
+        catalog: Catalog,
+        rule: KeepRule | None = None,
+        without: Collection[int] = (),
+        *,
+        sure_only: bool = False,
     ) -> None:
         rule = rule or KeepRule()
         settled = catalog.judgements.pairs.settled()
@@ -81,7 +87,10 @@ class Comparison:
         # Places of the contenders by rank, best first (N,).
         self._places: Integers = self.ranking.order[~gone[self.ranking.order]]
         self._ids: Integers = self.contenders.ids[self._places]
-        self.ties = Ties(self._ids, catalog.comparisons.pairs(), settled)
+        pairs = catalog.comparisons.pairs()
+        if sure_only:
+            pairs = pairs.where(pairs.score >= rule.sure)
+        self.ties = Ties(self._ids, pairs, settled)
 
     def groups(self, radius: int) -> list[DuplicateGroup]:
         """The star cover at `radius` bits, in order of the keepers' merit."""
@@ -194,7 +203,8 @@ def mark_duplicates(
 ) -> tuple[int | None, list[Change]]:
     """Reject the worse pictures of every group as one batch, which one undo takes back.
 
-    What was judged before is left alone, and no file is touched. Returns (batch, changes); the
+    What was judged before is left alone, and no file is touched; pairs that are less sure than the
+    rule's `sure` wait for somebody to look at them. Returns (batch, changes); the
     batch is None when nothing was written. Raises ConfigError for a radius that is not stored.
     """
     require_radius(radius)
@@ -209,7 +219,7 @@ def mark_duplicates(
 
 
 def _marks(catalog: Catalog, radius: int, rule: KeepRule | None) -> list[Change]:
-    comparison = Comparison(catalog, rule)
+    comparison = Comparison(catalog, rule, sure_only=True)
     return comparison.marks(comparison.groups(radius))
 
 

@@ -66,6 +66,8 @@ class KeepRule:
     size_step: float = 0.05
     compression_step: int = 5  # of 100
     age_step_days: int = 1
+    # How surely two pictures must show the same (0..1) where one is marked unseen.
+    sure: float = 0.8
     # What a picture without the score counts as.
     unmeasured_detail: float = 1.0
     unmeasured_sharpness: float = 0.5
@@ -80,6 +82,8 @@ class KeepRule:
                 raise ConfigError(f"{name} is {share}; it is 0 or a share, {_NARROWEST:g} to 1")
         if not 0 <= self.compression_step <= 100:
             raise ConfigError("compression_step must be 0 to 100")
+        if not 0 <= self.sure <= 1:
+            raise ConfigError(f"sure is {self.sure}; it must be 0 to 1")
         if not 0 <= self.age_step_days <= _MOST_DAYS:
             raise ConfigError(f"age_step_days must be 0 to {_MOST_DAYS}")
         self._check_scores()

@@ -36,6 +36,7 @@ _FEW_TONES, _ALL_TONES = 2.0, 4.0
 _LEAST_OVERLAP, _MOST_CUT, _MOST_GAIN = 0.6, 0.55, 1.0
 # Nor beyond these, of plain shapes and of pictures with many tones.
 _MOST_TURN, _MOST_STRANGE, _MOST_WORST = (0.035, 0.2), (0.07, 0.16), (0.8, 1.4)
+_MOST_ASTRAY = (0.06, 0.1)  # what the correlation lacks
 # A picture whose chroma is weaker than this has hardly any (levels).
 _FAINT_CHROMA = 14.0
 # A copy in grey has no chroma, and every tone of a picture that has many.
@@ -156,6 +157,7 @@ def misfits(prints: Fingerprints, ways: Candidates, witnesses: Values) -> Values
         (w["overlap"] < _LEAST_OVERLAP)
         | (cut > _MOST_CUT)
         | (gain > _MOST_GAIN)
+        | (1 - w["correlation"] > most(_MOST_ASTRAY))
         | (w["turn"] > most(_MOST_TURN))
         | (w["strange"] > most(_MOST_STRANGE) * patience)
         | (w["worst"] > most(_MOST_WORST) * patience)

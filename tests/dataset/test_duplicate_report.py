@@ -221,7 +221,7 @@ def test_marking_rejects_the_worse_ones_and_touches_no_file(
     ]
     assert files == sorted(p.read_bytes() for p in (data / "images").rglob("*") if p.is_file())
     _, again, _ = run(capsys, "duplicates", "--data", data, "--mark")
-    assert again == f"nothing to mark within {DEFAULT_RADIUS} bits\n"
+    assert again == f"nothing to mark within {DEFAULT_RADIUS} bits that is sure to 80%\n"
 
 
 def test_the_rule_comes_from_the_command_or_the_data_folder(

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from dataset.duplicates import (
     RadiusCounts,
     connected_pairs,
     duplicate_groups,
+    mark_duplicates,
     radius_table,
 )
 from dataset.errors import ConfigError
 from dataset.keep_rule import KeepRule
 from dataset.likeness import LARGEST_RADIUS
-from dataset.records import Change, PairChange, Verdict
+from dataset.records import Change, Edge, PairChange, Verdict
 from dataset.star_cover import connected
 from tests.dataset.paired_catalogue import add_named, content_of, judge, judged, store_pairs
 
@@ -240,3 +242,18 @@ def test_an_empty_catalogue_has_no_groups(catalog: Catalog) -> None:
 def test_a_rule_that_cannot_be_is_no_rule() -> None:
     with pytest.raises(ConfigError):
         KeepRule(resolution_step=-1.0)
+
+
+def test_what_is_less_than_sure_is_shown_but_not_marked(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "c.sqlite") as catalog:
+        a, b, c, d = (add_named(catalog, name) for name in "abcd")
+        doubtful = Edge(a=a, b=b, phash_bits=2, dhash_bits=2, colour_levels=0.0, score=0.6)
+        catalog.edges.join([doubtful, replace(doubtful, a=c, b=d, score=0.9)], [], "a rule")
+        assert len(duplicate_groups(catalog)) == 2
+        _, changes = mark_duplicates(catalog, dry_run=True)
+        assert len(changes) == 1
+        assert {change.image_id for change in changes} <= {c, d}
+        _, changes = mark_duplicates(catalog, rule=KeepRule(sure=0.5), dry_run=True)
+        assert len(changes) == 2
+        with pytest.raises(ConfigError, match="sure"):
+            KeepRule(sure=1.5)
