@@ -27,6 +27,7 @@ class AutoOutcome:
     kept: int
     rejected: dict[str, int]  # pictures by reason: blank, an issue, duplicate
     decided_before: int
+    unsure: int = 0  # perhaps duplicates: left for somebody to look at
 
     @property
     def changed(self) -> int:
@@ -61,29 +62,39 @@ def judge_automatically(
         if not dry_run:
             refresh_edges(catalog)
         rules = _rejecting(catalog, reject, preset)
-        changes = automatic_changes(catalog, radius, rule, rules)
-        before = catalog.images.count() - len(changes)
+        changes, unsure = automatic_changes(catalog, radius, rule, rules)
+        before = catalog.images.count() - len(changes) - len(unsure)
         batch = None
         if changes and not dry_run:
             batch = catalog.judgements.apply(changes, who=WHO, verb="auto")
     rejected = Counter(change.reason.split()[0] for change in changes if change.value == "reject")
     kept = sum(change.value == "keep" for change in changes)
-    return AutoOutcome(batch=batch, kept=kept, rejected=dict(rejected), decided_before=before)
+    return AutoOutcome(
+        batch=batch,
+        kept=kept,
+        rejected=dict(rejected),
+        decided_before=before,
+        unsure=len(unsure),
+    )
 
 
 def automatic_changes(
     catalog: Catalog, radius: int, keep_rule: KeepRule, issue_rules: Sequence[Rule]
-) -> list[Change]:
-    """The rule itself, in order of identity; needs `refresh_edges` before.
+) -> tuple[list[Change], set[int]]:
+    """The rule itself, in order of identity, and the pictures that it leaves alone; needs
+    `refresh_edges` before.
 
-    Groups are made without the pictures with an issue: what only they were near to is kept. So are
-    pictures that are less surely the same than keep.toml asks for.
+    Groups are made without the pictures with an issue: what only they were near to is kept.
+    Pictures that are less surely duplicates than keep.toml asks for stay undecided.
     """
     undecided = [record.id for record in catalog.images.all(ImageFilter(status="undecided"))]
     useless = _useless(catalog, undecided, issue_rules)
     comparison = Comparison(catalog, keep_rule, without=useless, sure_only=True)
     marks = {change.image_id: change for change in comparison.marks(comparison.groups(radius))}
-    return [
+    perhaps = Comparison(catalog, keep_rule, without=[*useless, *marks])
+    groups = perhaps.groups(radius)
+    unsure = {image_id for group in groups for image_id in group.members[1:]} & set(undecided)
+    changes = [
         marks.get(image_id)
         or Change(
             image_id=image_id,
@@ -92,7 +103,9 @@ def automatic_changes(
             reason=useless.get(image_id, ""),
         )
         for image_id in undecided
+        if image_id not in unsure
     ]
+    return changes, unsure
 
 
 def _rejecting(catalog: Catalog, names: Sequence[str], preset: PresetWish | None) -> list[Rule]:

@@ -131,15 +131,22 @@ def _auto(options: argparse.Namespace) -> None:
 def _print_outcome(outcome: AutoOutcome, dry_run: bool) -> None:
     if not outcome.changed:
         print(f"nothing to do: all {outcome.decided_before} pictures are judged already")
+        _print_unsure(outcome)
         return
     print(f"{outcome.kept:7} keep")
     for reason, count in sorted(outcome.rejected.items(), key=lambda item: (-item[1], item[0])):
         print(f"{count:7} reject: {reason}")
     print(f"{outcome.decided_before:7} judged before, left alone")
+    _print_unsure(outcome)
     if dry_run:
         print("a dry run: nothing was changed")
     else:
         print(f"batch {outcome.batch}; `python -m curate_app undo` takes it back")
+
+
+def _print_unsure(outcome: AutoOutcome) -> None:
+    if outcome.unsure:
+        print(f"{outcome.unsure:7} perhaps duplicates, left undecided: look at them (make curate)")
 
 
 def _undo(options: argparse.Namespace) -> None:

@@ -242,6 +242,13 @@ def _has_lost(rgba: Image.Image, composited: Image.Image, ground: int) -> bool:
     return max(rims) > _LOST_RIM
 
 
+def content_side(looks: Looks) -> float:
+    """The shortest side, in pixels, of what a picture shows without its borders, on the ground
+    where that is more."""
+    last = {int(look["ground"]): min(float(look["width"]), float(look["height"])) for look in looks}
+    return max(last.values())
+
+
 def hash_texts(looks: Looks, rgba: Image.Image | None = None) -> dict[str, str]:
     """The hashes of the first look as hexadecimal text, by algorithm and version; that of the
     alpha channel, too, where `rgba` is of one colour, which shows no shape of its own."""

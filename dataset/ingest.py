@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dataset.catalog import Catalog
 from dataset.errors import PictureError
-from dataset.fingerprint import fingerprint, hash_texts
+from dataset.fingerprint import content_side, fingerprint, hash_texts
 from dataset.image_store import ImageStore
 from dataset.phash import reduced
 from dataset.pixels import PixelLimits, rasterise
@@ -53,7 +53,10 @@ def measure(content: bytes, *, label: str = "", limits: PixelLimits | None = Non
         has_alpha=raster.has_alpha,
         label=label,
         hashes=hash_texts(looks, raster.rgba),
-        quality=quality_scores(raster, small, len(content)),
+        quality={
+            **quality_scores(raster, small, len(content)),
+            "content": round(content_side(looks), 1),
+        },
         fingerprint=looks.tobytes(),
     )
 

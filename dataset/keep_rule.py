@@ -19,11 +19,11 @@ Criterion = Literal[
     "judged",  # kept before an undecided one
     "stars",  # more stars
     "licence",  # the better one of `licences`
-    "resolution",  # shortest side x share of it that is real detail
-    "sharpness",
+    "issues",  # fewer faults: frames, letters laid over it
+    "resolution",  # shortest side without borders x share of it that is real detail
     "compression",  # less of it
-    "issues",  # fewer faults
     "size",  # more bytes
+    "sharpness",
     "age",  # longer in the catalogue
 ]
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
@@ -116,7 +116,7 @@ class KeepRule:
     @property
     def measures(self) -> tuple[str, ...]:
         """The quality scores that the rule asks for."""
-        return tuple(sorted({"detail", "sharpness", "compression", *self.issues}))
+        return tuple(sorted({"content", "detail", "sharpness", "compression", *self.issues}))
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,11 @@ class Ranking:
 
 
 def true_side(rule: KeepRule, contenders: Contenders) -> Numbers:
-    """The shortest side that the detail fills, in pixels: an enlarged picture gains nothing."""
-    sides: Numbers = contenders.side * _score(contenders, "detail", rule.unmeasured_detail)
+    """The shortest side that the detail fills, in pixels: a frame adds nothing to it, an
+    enlargement little."""
+    content = _score(contenders, "content", np.inf)
+    sides: Numbers = np.minimum(contenders.side, content)
+    sides = sides * _score(contenders, "detail", rule.unmeasured_detail)
     return sides
 
 

@@ -41,5 +41,6 @@ MEASURES: dict[str, Measure] = {
         Measure("compression", "quality that its JPEG tables stand for", "IJG", 1, 100, "low"),
         Measure("aspect", "longest side against the shortest", "ratio", 1, _INFINITE, "high"),
         Measure("side", "shortest side", "pixels", 1, _INFINITE, "low"),
+        Measure("content", "shortest side without borders", "pixels", 1, _INFINITE, "low"),
     )
 }

@@ -111,7 +111,8 @@ def test_auto_json_is_for_a_machine(
     drawn.add_pair(50)
     _, out, _ = run(capsys, "auto", "--data", str(drawn.data), "--json")
     assert json.loads(out) == {
-        "batch": 1, "kept": 1, "rejected": {"duplicate": 1}, "decided_before": 0, "dry_run": False,
+        "batch": 1, "kept": 1, "rejected": {"duplicate": 1}, "decided_before": 0,
+        "unsure": 0, "dry_run": False,
     }  # fmt: skip
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ImageOps
 
 from dataset.errors import ConfigError
+from dataset.ingest import measure
 from dataset.keep_rule import (
     CRITERIA,
     Contenders,
@@ -19,6 +21,8 @@ from dataset.keep_rule import (
     licence_class,
     read_rule,
 )
+from tests.dataset.pictures import encoded
+from tests.dataset.test_likeness import photograph
 
 
 def contenders(*facts: dict[str, Any]) -> Contenders:
@@ -225,3 +229,11 @@ def test_the_rule_is_the_file_named_else_that_of_the_folder_else_the_default(
     other.write_text('order = ["size"]\n')
     rule = read_rule(tmp_path, other, ["size_step=0.5"])
     assert (rule.order, rule.size_step, rule.resolution_step) == (("size",), 0.5, 0.05)
+
+
+def test_a_frame_makes_no_picture_better() -> None:
+    plain = measure(encoded(photograph(4, (300, 240))))
+    framed = measure(encoded(ImageOps.expand(photograph(4, (300, 240)), 60, "white")))
+    assert framed.quality["content"] == pytest.approx(plain.quality["content"], rel=0.03)
+    assert framed.quality["border"] > KeepRule().issues["border"] > plain.quality["border"]
+    assert KeepRule().order.index("issues") < KeepRule().order.index("resolution")
