@@ -1,9 +1,12 @@
 """The headless rule: what it rejects and why, what it leaves alone, how it is taken back."""
 
+from dataclasses import replace
+
 import pytest
 
 from curate_app.auto import WHO, AutoOutcome, judge_automatically
 from dataset.errors import ConfigError
+from dataset.likeness import refresh_edges
 from dataset.quality import PRESETS, PresetWish
 from dataset.records import Change
 from tests.curate_app.drawn_catalogue import DrawnCatalogue, drawing
@@ -203,3 +206,17 @@ def test_an_unknown_issue_is_refused_and_the_choices_are_named(
     drawn.add_many(1)
     with pytest.raises(ConfigError, match=f"'{name}': .* choose from blank, blur, dark"):
         reject(drawn, "blank", name, preset="logo")
+
+
+def test_what_is_only_perhaps_a_duplicate_is_left_for_somebody_to_look_at(
+    drawn: DrawnCatalogue,
+) -> None:
+    small, large = drawn.add_pair(50)
+    with drawn.open() as catalog:
+        refresh_edges(catalog)
+        (edge,) = catalog.edges.all()
+        catalog.edges.join([replace(edge, score=0.6)], [], "a rule")
+    outcome = judge(drawn)
+    assert (outcome.kept, outcome.rejected, outcome.unsure) == (1, {}, 1)
+    assert state(drawn, small, large) == [UNDECIDED, KEPT]
+    assert judge(drawn) == AutoOutcome(batch=None, kept=0, rejected={}, decided_before=1, unsure=1)
