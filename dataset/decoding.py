@@ -26,7 +26,7 @@ from dataset.records import NewImage
 # How long a worker may take to start and to end (seconds).
 _START_S = 60.0
 _END_S = 2.0
-# A reply is a few hundred bytes; more than this is no reply.
+# A reply is at most some 15 kB; more than this is no reply.
 _MOST_REPLY_BYTES = 1 << 20
 # How often bytes that a worker did not take whole are sent to another one.
 _DELIVERIES = 3
@@ -237,7 +237,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "scipy.fftpack", "PIL.ImageCms"])
+    context.set_forkserver_preload([__name__, "PIL.ImageCms"])
     return context
 
 

@@ -147,6 +147,7 @@ def _show(
     refresh_edges(catalog)
     with catalog.snapshot():
         comparison = Comparison(catalog, rule)
+        certain = Comparison(catalog, rule, sure_only=True)
         record = None
         if options.json or options.report:
             record = duplicates_record(catalog, comparison, rule, options.radius)
@@ -162,6 +163,8 @@ def _show(
         print(json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False))
         return
     _print_table(comparison.table(), options.radius)
+    marked = len(certain.marks(certain.groups(options.radius)))
+    print(f"{marked} of them are sure to {rule.sure:.0%}: these --mark rejects unseen")
     _print_groups(comparison.groups(options.radius), comparison.undecided)
     if options.report:
         print(f"page: {options.report}\nrecord: {beside}")

@@ -12,7 +12,7 @@ from dataset.quality.cuts import (
 )
 from dataset.quality.measures import MEASURES, Measure
 from dataset.quality.presets import PRESETS, Issue, Rule, issues_of
-from dataset.quality.scores import quality_scores, reduced_scores
+from dataset.quality.scores import quality_scores
 
 # Below this contrast a picture counts as blank.
 BLANK_CONTRAST = 3.0
@@ -33,6 +33,5 @@ __all__ = [
     "issues_of",
     "quality_scores",
     "read_cuts",
-    "reduced_scores",
     "rules_of",
 ]

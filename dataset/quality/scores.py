@@ -14,7 +14,8 @@ from dataset.quality.view import view
 
 
 def quality_scores(raster: Raster, small: Image.Image, byte_count: int) -> dict[str, float]:
-    """Every score of `dataset.quality.measures` that can be told of a picture.
+    """Every score of `dataset.quality.measures` that can be told of a picture, but for `content`,
+    which its fingerprint tells.
 
     `small` is what `dataset.phash.reduced` made of `raster.image`; `byte_count` the size of the
     file. A score that a picture is too small or too empty for is left out, or 0.
@@ -33,11 +34,3 @@ def quality_scores(raster: Raster, small: Image.Image, byte_count: int) -> dict[
     scores["aspect"] = max(raster.width, raster.height) / shortest
     scores["side"] = float(shortest)
     return {name: round(value, 4) for name, value in scores.items()}
-
-
-def reduced_scores(image: Image.Image) -> dict[str, float]:
-    """contrast and collage alone, of a picture that `dataset.phash.reduced` has made."""
-    raster = Raster(image, image.tobytes(), "", False, "", *image.size)
-    seen = view(raster, image)
-    contrast, collage = light_scores(seen)["contrast"], collage_score(seen, frame(seen))
-    return {"contrast": round(contrast, 4), "collage": round(collage, 4)}

@@ -10,8 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from dataset.phash import reduced
-from dataset.quality import MEASURES, PRESETS, issues_of, reduced_scores
+from dataset.quality import MEASURES, PRESETS, issues_of
 from tests.dataset.pictures import encoded, scene
 from tests.dataset.quality.rasters import (
     blurred,
@@ -64,11 +63,6 @@ def test_a_photograph_has_every_measure_of_the_table() -> None:
 
 def test_scores_are_a_function_of_the_picture() -> None:
     assert scores_of(photograph(1)) == scores_of(photograph(1))
-
-
-def test_the_scores_of_a_reduced_picture_are_contrast_and_collage() -> None:
-    small = reduced(photograph(1))
-    assert reduced_scores(small).keys() == {"contrast", "collage"}
 
 
 @pytest.mark.parametrize("quality", [5, 10, 30, 50, 75, 85, 95, 100])
