@@ -13,21 +13,31 @@ from curate_app import (
     duplicates,
     error_pages,
     grid,
+    jobs,
+    login,
     media,
+    navigation,
     picture,
     safety,
     tiles,
 )
+from curate_app.access import Access
 
 __all__ = ["create_app"]
 
 
 def create_app(
-    data: Path, *, who: str = "me", port: int | None = None, testing: bool = False
+    data: Path,
+    *,
+    who: str = "me",
+    port: int | None = None,
+    access: Access | None = None,
+    testing: bool = False,
 ) -> Flask:
     """Build the app over the data folder `data`, judging in the name of `who`.
 
     `port` is the one that the app is served on: requests for another are refused (None: any).
+    `access` says who may reach it (None: this machine alone, without a password).
     Raises ConfigError without a catalogue or with a bad name, DataError for a damaged catalogue.
     """
     app = Flask(__name__)
@@ -35,8 +45,12 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(tiles.TEMPLATE_FILTERS)
     desk.install(app, data, who)
-    safety.install(app, port)
+    navigation.install(app)
+    access = access or Access()
+    safety.install(app, port, access)
+    login.install(app, access)
+    jobs.install(app, data)
     error_pages.install(app)
-    for screen in (grid, duplicates, picture, media, actions):
+    for screen in (grid, duplicates, picture, media, actions, login, jobs):
         app.register_blueprint(screen.blueprint)
     return app

@@ -6,31 +6,68 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from curate_app.address import LARGEST_ID
-from curate_app.desk import catalog, desk
-from dataset.records import Change, Event, PairChange, PairDecision
+from curate_app.desk import catalog, desk, who
+from curate_app.filters import KEYS, BadFilter, Filter
+from curate_app.overview import overview
+from dataset.records import Change, PairChange, UndoneBatch, Wish
 
 blueprint = Blueprint("actions", __name__)
 
 MOST_PICTURES = 10_000
+LONGEST_LABEL, LONGEST_CAPTION = 200, 4000
 _MOST_COMPARED = 200  # every pair of them is a decision
+_MOST_SHOWN = 2000  # states of pictures in one answer; beyond that the page is fetched anew
 _PAST_TENSE = {"keep": "kept", "reject": "rejected"}
 
 
 @blueprint.post("/judge")
 def judge() -> Response:
-    """Keep, reject or rate: {"verb": keep | reject | stars, "ids": [...], "stars": 0 to 5}."""
-    body = _body("verb", "ids", "stars")
-    ids, verb = _ids(body.get("ids"), "ids"), body.get("verb")
+    """{"verb": ..., "ids": [...]}: keep, reject, stars ("stars": 0 to 5), label ("label": text) or
+    caption ("caption": text, "" is as found).
+
+    With {"filter": {...}, "count": n} instead of ids: everything that the filter holds, if that
+    is still the n pictures that the person saw.
+    """
+    body = read_body("verb", "ids", "filter", "count", "stars", "label", "caption")
+    verb = body.get("verb")
+    ids = _filtered(body) if "filter" in body else read_ids(body.get("ids"), "ids")
     if verb == "stars":
         stars = body.get("stars")
         if type(stars) is not int or not 0 <= stars <= 5:
             abort(400, "stars must be a whole number from 0 to 5")
         changes = [Change(image_id=i, field="stars", value=stars) for i in ids]
-        return _apply(changes, "stars", f"{'★' * stars or 'no stars'} for {_named(ids)}")
+        return apply_changes(changes, "stars", f"{'★' * stars or 'no stars'} for {named(ids)}")
+    if verb == "label":
+        label = read_text(body, "label", LONGEST_LABEL)
+        changes = [Change(image_id=i, field="label", value=label) for i in ids]
+        where = f"put into class {label}" if label else "taken out of their class"
+        return apply_changes(changes, "label", f"{named(ids)} {where}")
+    if verb == "caption":
+        caption = read_text(body, "caption", LONGEST_CAPTION)
+        changes = [Change(image_id=i, field="caption", value=caption) for i in ids]
+        how = "written" if caption else "as found"
+        return apply_changes(changes, "caption", f"caption of {named(ids)} {how}")
     if not isinstance(verb, str) or verb not in _PAST_TENSE:
-        abort(400, "verb must be keep, reject or stars")
+        abort(400, "verb must be keep, reject, stars, label or caption")
     changes = [Change(image_id=i, field="status", value=verb) for i in ids]
-    return _apply(changes, verb, f"{_PAST_TENSE[verb]} {_named(ids)}")
+    return apply_changes(changes, verb, f"{_PAST_TENSE[verb]} {named(ids)}")
+
+
+def _filtered(body: dict[str, Any]) -> list[int]:
+    """The pictures of the filter in a body; error 409 when they are not as many as was seen."""
+    given, count = body["filter"], body.get("count")
+    if not isinstance(given, dict) or set(given) - set(KEYS) or "ids" in body:
+        abort(400, f"filter must be an object with some of: {', '.join(KEYS)}; and no ids with it")
+    if type(count) is not int or count < 1:
+        abort(400, "count must be the number of pictures that the filter holds")
+    try:
+        with overview().reading(catalog()) as view:
+            ids: list[int] = view.ids[view.mask(Filter(**given))].tolist()
+    except BadFilter as error:
+        abort(400, str(error))
+    if len(ids) != count:
+        abort(409, f"the filter holds {len(ids):,} pictures now, not {count:,}; look again")
+    return ids
 
 
 @blueprint.post("/duplicates/keep-best")
@@ -39,9 +76,9 @@ def keep_best() -> Response:
 
     Members that a person told apart from the keeper are left as they are.
     """
-    body = _body("keeper", "members")
-    [keeper] = _ids([body.get("keeper")], "keeper")
-    members = _ids(body.get("members"), "members")
+    body = read_body("keeper", "members")
+    [keeper] = read_ids([body.get("keeper")], "keeper")
+    members = read_ids(body.get("members"), "members")
     others = [member for member in members if member != keeper]
     if len(others) == len(members) or not others:
         abort(400, "members must hold the keeper and at least one other picture")
@@ -51,18 +88,18 @@ def keep_best() -> Response:
     changes = [Change(image_id=keeper, field="status", value="keep")]
     reason = f"duplicate of #{keeper}"
     changes += [Change(image_id=i, field="status", value="reject", reason=reason) for i in others]
-    message = f"kept #{keeper}" + (f", rejected {_named(others)}" if others else "")
+    message = f"kept #{keeper}" + (f", rejected {named(others)}" if others else "")
     if apart:
-        message += f"; {_named(apart)} told apart from it, left alone"
-    return _apply(changes, "keep-best", message)
+        message += f"; {named(apart)} told apart from it, left alone"
+    return apply_changes(changes, "keep-best", message)
 
 
 @blueprint.post("/duplicates/keep-all")
 def keep_all() -> Response:
     """Keep every picture of a group, duplicates or not: {"members": [...]}."""
-    members = _ids(_body("members").get("members"), "members")
+    members = read_ids(read_body("members").get("members"), "members")
     changes = [Change(image_id=i, field="status", value="keep") for i in members]
-    return _apply(changes, "keep-all", f"kept all of {_named(members)}")
+    return apply_changes(changes, "keep-all", f"kept all of {named(members)}")
 
 
 @blueprint.post("/duplicates/different")
@@ -71,9 +108,9 @@ def different() -> Response:
 
     With {"picture": id, "members": [...]}: that one of all the others, which stay together.
     """
-    body = _body("picture", "members")
-    members = _ids(body.get("members"), "members")
-    alone = _ids([body["picture"]], "picture") if "picture" in body else members
+    body = read_body("picture", "members")
+    members = read_ids(body.get("members"), "members")
+    alone = read_ids([body["picture"]], "picture") if "picture" in body else members
     if len(members) < 2 or not set(alone) <= set(members):
         abort(400, "members must hold the picture and at least one other")
     if len(alone) > _MOST_COMPARED:
@@ -84,67 +121,103 @@ def different() -> Response:
         )
     pairs = {(min(a, b), max(a, b)) for a in alone for b in members if a != b}
     changes = [PairChange(a=a, b=b, verdict="different") for a, b in sorted(pairs)]
-    message = f"{_named(members)} are no duplicates"
+    message = f"{named(members)} are no duplicates"
     if "picture" in body:
         message = f"#{alone[0]} is no duplicate of the others"
-    return _apply(changes, "different", message)
+    return apply_changes(changes, "different", message)
 
 
 @blueprint.post("/undo")
 def undo() -> Response:
     """Take back this person's newest action that still stands; without limit, across restarts."""
-    _body()
-    judgements = catalog().judgements
-    undone = judgements.undo(who=desk().who)
+    read_body()
+    with desk().writing:
+        undone = catalog().judgements.undo(who=who())
     if undone is None:
-        return _answer(None, "nothing left to undo", [], [])
-    touched = _touched(undone.events, undone.pairs)
-    batch = (*(e.batch for e in undone.events), *(p.batch for p in undone.pairs))[0]
-    message = f"undid {undone.verb} of {_named(touched)}"
-    return _answer(batch, message, undone.events, undone.pairs)
+        return _answer(None, "nothing left to undo", UndoneBatch(**_NOTHING))
+    return _answer(undone.batch, f"undid {undone.verb}{_of_what(undone)}", undone)
 
 
-def _apply(changes: Sequence[Change | PairChange], verb: str, message: str) -> Response:
-    meant = dict.fromkeys(
-        i for c in changes for i in ((c.image_id,) if isinstance(c, Change) else (c.a, c.b))
-    )
-    for image_id in meant:
-        if catalog().images.get(image_id) is None:
-            abort(404, f"there is no picture {image_id} in this catalogue")
+_NOTHING: dict[str, Any] = {"batch": 0, "verb": "", "who": "", "events": (), "pairs": ()}
+
+
+def _of_what(undone: UndoneBatch) -> str:
+    ids = [event.image_id for event in undone.events]
+    ids += [i for pair in undone.pairs for i in (pair.a, pair.b)]
+    ids += [i for vote in undone.votes for i in (vote.left, vote.right)]
+    if not ids:
+        return f" of {undone.settings[0].name}" if undone.settings else ""
+    return f" of {named(list(dict.fromkeys(ids)))}"
+
+
+def apply_changes(changes: Sequence[Wish], verb: str, message: str) -> Response:
+    """Carry out one batch in the name of the person behind this request, and answer with what the
+    page must show now; error 404 for a picture that is not there."""
+    _check_pictures(changes)
     judgements = catalog().judgements
-    batch = judgements.apply(changes, who=desk().who, verb=verb)
+    with desk().writing:
+        batch = judgements.apply(changes, who=who(), verb=verb)
     if batch is None:
-        return _answer(None, f"nothing to change: {message} before", [], [])
-    events, pairs = judgements.of_batch(batch), judgements.pairs.of_batch(batch)
+        return _answer(None, f"nothing to change: {message} before", UndoneBatch(**_NOTHING))
+    done = UndoneBatch(
+        batch=batch,
+        verb=verb,
+        who=who(),
+        events=tuple(judgements.of_batch(batch)),
+        pairs=tuple(judgements.pairs.of_batch(batch)),
+        votes=tuple(judgements.votes.of_batch(batch)),
+        settings=tuple(judgements.settings.of_batch(batch)),
+    )
     # Duplicates of what was rejected, which are undecided again.
-    back = [event.image_id for event in events if event.after == "undecided"]
+    back = [event.image_id for event in done.events if event.after == "undecided"]
     if back:
-        message += f"; {_named(back)} {'is' if len(back) == 1 else 'are'} undecided again"
-    return _answer(batch, message, events, pairs)
+        message += f"; {named(back)} {'is' if len(back) == 1 else 'are'} undecided again"
+    return _answer(batch, message, done)
 
 
-def _touched(events: Sequence[Event], pairs: Sequence[PairDecision]) -> list[int]:
-    ids = [event.image_id for event in events]
-    return list(dict.fromkeys([*ids, *(i for pair in pairs for i in (pair.a, pair.b))]))
+def _check_pictures(changes: Sequence[Wish]) -> None:
+    meant: dict[int, None] = {}
+    for change in changes:
+        if isinstance(change, Change):
+            meant[change.image_id] = None
+        elif isinstance(change, PairChange):
+            meant.update({change.a: None, change.b: None})
+    there = catalog().images.records(list(meant)) if len(meant) <= MOST_PICTURES else meant
+    for image_id in meant:
+        if image_id not in there:
+            abort(404, f"there is no picture {image_id} in this catalogue")
 
 
-def _answer(
-    batch: int | None, message: str, events: Sequence[Event], pairs: Sequence[PairDecision]
-) -> Response:
+def _answer(batch: int | None, message: str, done: UndoneBatch) -> Response:
     """What the page must show now: the message, the new state of each picture touched, and what
-    holds now for each pair."""
-    records = (catalog().images.get(i) for i in dict.fromkeys(event.image_id for event in events))
+    holds now for each pair; after an undo the votes that no longer count."""
+    ids = list(dict.fromkeys(event.image_id for event in done.events))
+    records = catalog().images.records(ids[:_MOST_SHOWN])
     pictures = [
-        {"id": r.id, "status": r.status, "reason": r.reason, "stars": r.stars, "label": r.label}
-        for r in records
-        if r is not None
+        {
+            "id": r.id,
+            "status": r.status,
+            "reason": r.reason,
+            "stars": r.stars,
+            "label": r.label,
+            "caption": r.caption,
+        }
+        for r in records.values()
     ]
-    verdicts = [{"a": pair.a, "b": pair.b, "verdict": pair.after} for pair in pairs]
-    said = {"pairs": verdicts} if verdicts else {}
+    said: dict[str, Any] = {"verb": done.verb}
+    if done.pairs:
+        said["pairs"] = [{"a": p.a, "b": p.b, "verdict": p.after} for p in done.pairs]
+    if done.votes:
+        said["votes"] = [{"left": v.left, "right": v.right} for v in done.votes]
+    if done.settings:
+        said["settings"] = [{"name": s.name, "value": s.after} for s in done.settings]
+    if len(ids) > _MOST_SHOWN:
+        said["reload"] = True
     return jsonify(batch=batch, message=message, pictures=pictures, **said)
 
 
-def _body(*known: str) -> dict[str, Any]:
+def read_body(*known: str) -> dict[str, Any]:
+    """The JSON object of this request, whose keys are among `known`; errors 400 and 415."""
     if not request.is_json:
         abort(415, "send the action as application/json")
     body = request.get_json(silent=True)
@@ -156,7 +229,7 @@ def _body(*known: str) -> dict[str, Any]:
     return body
 
 
-def _ids(value: Any, name: str) -> list[int]:
+def read_ids(value: Any, name: str) -> list[int]:
     """A list of 1 to 10,000 different identities, or error 400."""
     if not isinstance(value, list) or not 0 < len(value) <= MOST_PICTURES:
         abort(400, f"{name} must be a list of 1 to {MOST_PICTURES} numbers of pictures")
@@ -165,5 +238,17 @@ def _ids(value: Any, name: str) -> list[int]:
     return list(dict.fromkeys(value))
 
 
-def _named(ids: Sequence[int]) -> str:
-    return f"#{ids[0]}" if len(ids) == 1 else f"{len(ids)} pictures"
+def read_text(body: dict[str, Any], key: str, longest: int) -> str:
+    """A text of the body as one line of printable letters, or error 400."""
+    value = body.get(key)
+    if not isinstance(value, str) or len(value) > longest:
+        abort(400, f"{key} must be text of at most {longest} letters")
+    text = " ".join(value.split())
+    if not text.isprintable():
+        abort(400, f"{key} holds letters that cannot be shown")
+    return text
+
+
+def named(ids: Sequence[int]) -> str:
+    """The pictures as a message names them."""
+    return f"#{ids[0]}" if len(ids) == 1 else f"{len(ids):,} pictures"

@@ -3,42 +3,25 @@
 An unknown or doubled key or an impossible value is an error 400 that says which.
 """
 
-import dataclasses
 from collections.abc import Collection
 from typing import Any
 
 from flask import abort, request
 
+from curate_app.filters import KEYS, BadFilter, Filter
 from dataset.duplicates import DEFAULT_RADIUS, RADII
-from dataset.records import STATUSES, ImageFilter
 
 # Identities are SQLite integers: 64 bits with a sign.
 LARGEST_ID = 2**63 - 1
 
-_FILTER_KEYS = tuple(field.name for field in dataclasses.fields(ImageFilter))
-_LONGEST_VALUE = 200
 
-
-def read_filter() -> ImageFilter:
+def read_filter() -> Filter:
     """The filter in the address of this request; an absent key means any value."""
-    values: dict[str, Any] = {key: request.args[key] for key in _FILTER_KEYS if key in request.args}
-    for key, value in values.items():
-        if len(value) > _LONGEST_VALUE:
-            abort(400, f"{key} is longer than {_LONGEST_VALUE} letters")
-    if values.get("status", STATUSES[0]) not in STATUSES:
-        abort(400, f"status {values['status']!r} is none of: {', '.join(STATUSES)}")
-    return ImageFilter(**values)
-
-
-def filter_arguments(where: ImageFilter) -> dict[str, Any]:
-    """The filter as it stands in addresses: only what is set."""
-    values = dataclasses.asdict(where)
-    return {key: value for key, value in values.items() if value not in (None, *_blank(key))}
-
-
-def _blank(key: str) -> tuple[str, ...]:
-    # An empty label means "no label", an empty text means any text.
-    return ("",) if key == "text" else ()
+    values: dict[str, Any] = {key: request.args[key] for key in KEYS if key in request.args}
+    try:
+        return Filter(**values)
+    except BadFilter as error:
+        abort(400, str(error))
 
 
 def read_after() -> int:
@@ -52,7 +35,7 @@ def read_radius() -> int:
 
 def check_keys(*allowed: str, filters: bool = False) -> None:
     """Refuse keys that this page does not know, and keys given twice."""
-    known: Collection[str] = {*allowed, "format", *(_FILTER_KEYS if filters else ())}
+    known: Collection[str] = {*allowed, "format", *(KEYS if filters else ())}
     for key, values in request.args.lists():
         if key not in known:
             abort(

@@ -6,6 +6,7 @@ import logging
 import webbrowser
 from collections.abc import Sequence
 
+from curate_app.access import add_access_options, is_loopback, read_access
 from curate_app.auto import DEFAULT_REJECT, AutoOutcome, judge_automatically
 from curate_app.server import Server
 from dataset.catalog import Catalog
@@ -13,7 +14,8 @@ from dataset.command_line import CommandLine, add_data_option, printable
 from dataset.config import to_mapping
 from dataset.duplicates import DEFAULT_RADIUS
 from dataset.quality import PRESET_WISHES
-from dataset.records import STATUSES, Event, PairDecision
+from dataset.catalog.judgements import LogEntry
+from dataset.records import STATUSES, PairDecision, SettingEvent, Vote
 from dataset.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,13 @@ def command_line() -> CommandLine:
     verb = command.verb(
         "serve",
         _serve,
-        "serve the judging app to a browser on this machine",
+        "serve the judging app to a browser, here or (with a password) elsewhere",
         """python -m curate_app serve --data data
-        python -m curate_app serve --data data --port 8701 --who anna --open""",
+        python -m curate_app serve --data data --port 8701 --who anna --open
+        python -m curate_app serve --data data --host 0.0.0.0 --token""",
     )
     add_data_option(verb)
-    verb.add_argument("--host", default="127.0.0.1", help="loopback address (127.0.0.1)")
+    add_access_options(verb)
     verb.add_argument("--port", type=int, default=8700, help="port; 0 takes a free one (8700)")
     verb.add_argument("--who", default="me", metavar="NAME", help="name on the judgements (me)")
     verb.add_argument("--open", action="store_true", help="open the browser, too")
@@ -105,7 +108,13 @@ def _add_auto_verb(command: CommandLine) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    server = Server(options.data, host=options.host, port=options.port, who=options.who)
+    access = read_access(options)
+    server = Server(options.data, port=options.port, who=options.who, access=access)
+    if not is_loopback(access.host):
+        log.warning(
+            "others can reach this app, and plain HTTP hides nothing on its way: pictures, "
+            "judgements and the password; use a network you trust, or a proxy that speaks TLS"
+        )
     print(server.address, flush=True)
     log.info("judging as %s; every judgement is saved at once; Ctrl-C stops", options.who)
     if options.open:
@@ -155,7 +164,8 @@ def _undo(options: argparse.Namespace) -> None:
     if undone is None:
         print("nothing left to undo")
         return
-    count = len(undone.events) + len(undone.pairs)
+    parts = (undone.events, undone.pairs, undone.votes, undone.settings)
+    count = sum(len(part) for part in parts)
     print(f"undid batch {undone.batch}: {undone.verb} by {undone.who}, {count} changes")
 
 
@@ -165,11 +175,25 @@ def _log(options: argparse.Namespace) -> None:
             print(json.dumps(to_mapping(event)) if options.json else _event_line(event))
 
 
-def _event_line(event: Event | PairDecision) -> str:
+def _event_line(event: LogEntry) -> str:
     if isinstance(event, PairDecision):
         return (
             f"{'pair':>7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
             f"#{event.a} and #{event.b}: {event.before or 'by hash'} -> {event.after or 'by hash'}"
+        )
+    if isinstance(event, Vote):
+        liked = {
+            "left": f"#{event.left} over #{event.right}",
+            "right": f"#{event.right} over #{event.left}",
+        }
+        return (
+            f"{'vote':>7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
+            f"{liked.get(event.outcome, f'#{event.left} like #{event.right}')}"
+        )
+    if isinstance(event, SettingEvent):
+        return (
+            f"{'set':>7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
+            f"{printable(event.name)}: {printable(event.before)} -> {printable(event.after)}"
         )
     reason = f" ({event.reason_after})" if event.reason_after else ""
     return (

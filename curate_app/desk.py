@@ -1,10 +1,13 @@
 """What a request works with: the open catalogue, the thumbnails, and who is judging."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, request
 
+from curate_app.overview import Overview
+from curate_app.safety import cookie_name
 from curate_app.thumbnails import Thumbnails
 from dataset.catalog import Catalog
 from dataset.errors import ConfigError
@@ -16,11 +19,13 @@ from dataset.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """One running app's place of work."""
+    """One running app's place of work; `writing` is held by the one thread that writes."""
 
+    data: Path
     catalog_path: Path
     thumbnails: Thumbnails
     who: str
+    writing: threading.Lock = field(default_factory=threading.Lock)
 
 
 def install(app: Flask, data: Path, who: str) -> None:
@@ -29,7 +34,9 @@ def install(app: Flask, data: Path, who: str) -> None:
     path = workspace.require_catalog()
     # Opened once now, so that a damaged or newer catalogue is told before the first page.
     Catalog(path, create=False).close()
+    app.extensions["overview"] = Overview()
     app.extensions["desk"] = Desk(
+        data=workspace.root,
         catalog_path=path,
         thumbnails=Thumbnails(workspace.root / "thumbnails", ImageStore(workspace.images)),
         who=judge_name(who),
@@ -41,6 +48,14 @@ def desk() -> Desk:
     found = current_app.extensions["desk"]
     assert isinstance(found, Desk)
     return found
+
+
+def who() -> str:
+    """The name of the person behind this request: as chosen on a page, else as the app was told."""
+    try:
+        return judge_name(request.cookies[cookie_name("who")])
+    except (KeyError, ConfigError):
+        return desk().who
 
 
 def catalog() -> Catalog:

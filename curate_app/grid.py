@@ -1,22 +1,26 @@
-"""The grid: pictures 200 at a time in order of identity, filtered by the address."""
+"""The grid: pictures 200 at a time, sorted and filtered by the address, with counts per facet."""
 
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, render_template, url_for
+from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
 
-from curate_app.address import check_keys, filter_arguments, read_after, read_filter
+from curate_app.address import check_keys, read_filter
 from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json
+from curate_app.filters import BadFilter, Filter, arguments
+from curate_app.ordering import Cursor, Page, Sort, Sorted
+from curate_app.overview import Mask, Overview, overview
 from curate_app.tiles import tiles_of
-from dataset.records import STATUSES, ImageFilter
+from dataset.records import STATUSES
 
 blueprint = Blueprint("grid", __name__)
 
 TILES_PER_PAGE = 200
-_FACETS = ("status", "label", "source", "licence")
+FACETS = ("status", "label", "stars", "source", "licence")
 _MOST_VALUES = 30
+_ALWAYS: dict[str, tuple[str, ...]] = {"status": STATUSES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,52 +35,93 @@ class FacetValue:
 
 @blueprint.get("/")
 def show() -> str | Response:
-    """One page of the grid; `?format=json` is the same page for a program."""
-    check_keys("after", filters=True)
-    where, after = read_filter(), read_after()
-    images = catalog().images
-    records = images.page(where, after=after, limit=TILES_PER_PAGE + 1)
-    tiles = tiles_of(catalog(), records[:TILES_PER_PAGE], keep_rule()[0])
-    arguments = filter_arguments(where)
-    more = None
-    if len(records) > TILES_PER_PAGE:
-        more = url_for("grid.show", **{**arguments, "after": tiles[-1].id})
-    page: dict[str, Any] = {
-        "filter": arguments,
-        "total": images.count(where),
-        "facets": {facet: _facet(facet, where) for facet in _FACETS},
-        "next": more,
+    """One page of the grid; `?format=json` is the same page for a program.
+
+    `sort` is a column, with "-" before it from the highest; `after` and `before` are places that
+    pages name, `at` is a place in percent of the way through.
+    """
+    check_keys("after", "at", "sort", filters=True)
+    where, sort = read_filter(), Sort.read(request.args.get("sort", "id"))
+    try:
+        with overview().reading(catalog()) as view:
+            parts = view.parts(where)
+            page = _page(Sorted(view, view.combined(parts), sort))
+            facets = {facet: _facet(view, facet, where, sort, parts) for facet in FACETS}
+            sorts = ["id", *view.names()]
+    except BadFilter as error:
+        abort(400, str(error))
+    records = catalog().images.records(page.ids)
+    tiles = tiles_of(catalog(), [records[i] for i in page.ids if i in records], keep_rule()[0])
+    shown = {
+        "filter": arguments(where),
+        "sort": str(sort),
+        "total": page.total,
+        "first": page.first,
+        "facets": facets,
+        "next": page.after and grid_address(where, sort, after=page.after),
+        "previous": page.before and grid_address(where, sort, after=page.before),
     }
     if wants_json():
-        return jsonify(pictures=[tile.as_json() for tile in tiles], **page)
-    return render_template("grid.html", tiles=tiles, after=after, **page)
+        return jsonify(pictures=[tile.as_json() for tile in tiles], **shown)
+    return render_template(
+        "grid.html",
+        tiles=tiles,
+        sorts=sorts,
+        query=view_arguments(where, sort),
+        percent=round(100 * page.first / max(page.total - 1, 1)),
+        columns={name: name for name in sorts},
+        **shown,
+    )
 
 
-def _facet(facet: str, where: ImageFilter) -> list[FacetValue]:
+def view_arguments(where: Filter, sort: Sort) -> dict[str, Any]:
+    """Filter and sort as addresses carry them: only what is set."""
+    return {**arguments(where), **({} if str(sort) == "id" else {"sort": str(sort)})}
+
+
+def grid_address(where: Filter, sort: Sort, **more: Any) -> str:
+    return url_for("grid.show", **{**view_arguments(where, sort), **more})
+
+
+def _page(found: Sorted) -> Page:
+    if "at" in request.args and "after" in request.args:
+        abort(400, "at and after are both a place; give one")
+    percent = request.args.get("at")
+    if percent is not None:
+        if not (percent.isascii() and percent.isdigit() and int(percent[:9]) <= 100):
+            abort(400, f"at {percent[:40]!r} is no whole number from 0 to 100 (percent)")
+        place = int(percent) * len(found) // 100
+        return found.page(min(place, max(len(found) - TILES_PER_PAGE, 0)), TILES_PER_PAGE)
+    return found.page(
+        found.place_after(Cursor.read(request.args.get("after", "0"))), TILES_PER_PAGE
+    )
+
+
+def _facet(
+    view: Overview, facet: str, where: Filter, sort: Sort, parts: dict[str, Mask | None]
+) -> list[FacetValue]:
     """The commonest values of one facet under the other facets' choices."""
-    chosen = getattr(where, facet)
-    counts = catalog().images.counts(facet, _choosing(where, facet, None))
-    if facet == "status":
-        values: list[str] = list(STATUSES)
+    chosen = getattr(where, facet) or (None if facet == "stars" else getattr(where, facet))
+    counts = view.counts(facet, view.combined(parts, without=facet))
+    if facet in _ALWAYS:
+        values = list(_ALWAYS[facet])
+    elif facet == "stars":
+        values = sorted(counts, reverse=True)
     else:
         values = sorted(counts, key=lambda value: (-counts[value], value))[:_MOST_VALUES]
-        if chosen is not None and chosen not in values:
-            values.append(chosen)
+    if chosen is not None and chosen not in values:
+        values.append(chosen)
     found = []
     for value in values:
-        wanted = None if value == chosen else value  # a second click takes the choice back
-        address = filter_arguments(_choosing(where, facet, wanted))
+        # A second click takes the choice back.
+        none = "" if facet == "stars" else None
+        choice: dict[str, Any] = {facet: none if value == chosen else value}
         found.append(
             FacetValue(
                 value=value,
                 count=counts.get(value, 0),
                 chosen=value == chosen,
-                address=url_for("grid.show", **address),
+                address=grid_address(dataclasses.replace(where, **choice), sort),
             )
         )
     return found
-
-
-def _choosing(where: ImageFilter, facet: str, value: str | None) -> ImageFilter:
-    choice: dict[str, Any] = {facet: value}
-    return dataclasses.replace(where, **choice)

@@ -2,11 +2,15 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, render_template
+from flask import Blueprint, Response, abort, jsonify, render_template, request
 
-from curate_app.address import LARGEST_ID, check_keys, filter_arguments, read_filter
+from curate_app.address import LARGEST_ID, check_keys, read_filter
 from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json
+from curate_app.filters import BadFilter
+from curate_app.grid import view_arguments
+from curate_app.ordering import Sort, Sorted
+from curate_app.overview import overview
 from curate_app.tiles import tiles_of
 from dataset.config import to_mapping
 from dataset.issues import standard_of
@@ -20,8 +24,9 @@ _PLAIN = ("captions", "origins", "events", "issues")
 @blueprint.get(f"/picture/<int(max={LARGEST_ID}):image_id>")
 def show(image_id: int) -> str | Response:
     """The picture's page; a filter in the address says which pictures are before and after it."""
-    check_keys(filters=True)
-    where, images = read_filter(), catalog().images
+    check_keys("sort", filters=True)
+    where, sort = read_filter(), Sort.read(request.args.get("sort", "id"))
+    images = catalog().images
     record = images.get(image_id)
     if record is None:
         abort(404, f"there is no picture {image_id} in this catalogue")
@@ -29,14 +34,21 @@ def show(image_id: int) -> str | Response:
     facts = _facts(image_id)
     if wants_json():
         return jsonify(**tile.as_json(), sha256=record.sha256, **_as_json(facts))
-    before, after = images.neighbours(image_id, where)
+    try:
+        with overview().reading(catalog()) as view:
+            found = Sorted(view, view.mask(where), sort)
+            before, after = found.around(image_id)
+            labels = sorted(view.labels)
+    except BadFilter as error:
+        abort(400, str(error))
     return render_template(
         "picture.html",
         tile=tile,
         record=record,
         before=before,
         after=after,
-        arguments=filter_arguments(where),
+        arguments=view_arguments(where, sort),
+        labels=labels,
         **facts,
     )
 

@@ -10,10 +10,13 @@ import secrets
 from flask import Flask, Response, abort, current_app, request
 from werkzeug.exceptions import Forbidden
 
+from curate_app.access import Access
+
 MAX_POST_BYTES = 256 * 1024
 TOKEN_HEADER = "X-CSRF-Token"
+# The same token in a form that works without script.
+TOKEN_FIELD = "csrf_token"
 
-_LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:(?P<port>[0-9]{1,5}))?")
 _READING = {"GET", "HEAD", "OPTIONS"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; "
@@ -33,18 +36,17 @@ class MissingToken(Forbidden):
     description = "the page is older than the app's last start; reload it"
 
 
-def install(app: Flask, port: int | None) -> None:
-    """Guard every request of `app`, which is served on `port` of the loopback (None: any)."""
-    token = secrets.token_urlsafe(32)
+def install(app: Flask, port: int | None, access: Access) -> None:
+    """Guard every request of `app`, which is served on `port` (None: any) to whom `access` says."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_POST_BYTES
-    app.config["CSRF_TOKEN"] = token
+    app.config["CSRF_TOKEN"] = secrets.token_urlsafe(32)
 
     @app.before_request
     def refuse_foreign_requests() -> None:
-        if not _is_loopback_host(request.headers.get("Host", ""), port):
-            abort(400, "this app answers only to http://127.0.0.1 and http://localhost")
+        if not access.answers_to(request.headers.get("Host", ""), port):
+            abort(400, _wrong_host(access))
         if request.method not in _READING:
-            _check_token(token)
+            _check_token(access)
 
     @app.after_request
     def add_headers(response: Response) -> Response:
@@ -52,31 +54,58 @@ def install(app: Flask, port: int | None) -> None:
             response.headers[name] = value
         response.headers.setdefault("Cache-Control", "no-store")
         if response.mimetype == "text/html":
-            response.set_cookie(_cookie_name(), token, httponly=True, samesite="Strict")
+            set_cookie(response, "csrf", csrf_token())
         return response
 
     app.add_template_global(csrf_token)
 
 
 def csrf_token() -> str:
-    """The token that a page carries in its meta tag and sends back in a header."""
-    return str(current_app.config["CSRF_TOKEN"])
+    """The token that a page carries in its meta tag and sends back in a header.
+
+    Where people log in, each session has another one, so that nobody else can read it off a page.
+    """
+    token = str(current_app.config["CSRF_TOKEN"])
+    session = request.cookies.get(cookie_name("session"), "")
+    return hmac.digest(token.encode(), session.encode(), "sha256").hex() if session else token
 
 
-def _is_loopback_host(host: str, port: int | None) -> bool:
-    parts = _LOOPBACK_HOST.fullmatch(host.lower())
-    return parts is not None and (port is None or parts["port"] == str(port))
+def cookie_name(purpose: str) -> str:
+    """The name of a cookie of this app; the ports of a host share their cookies, and two apps
+    must not overwrite each other's."""
+    digits = re.sub(r"[^0-9]", "", request.headers.get("Host", "").rpartition(":")[2])
+    return f"{purpose}_{digits}"
 
 
-def _check_token(token: str) -> None:
-    origin = request.headers.get("Origin")
-    if origin is not None and origin != f"http://{request.headers.get('Host', '')}":
+def set_cookie(response: Response, purpose: str, value: str, max_age: int | None = None) -> None:
+    """Set a cookie that no script reads and that no other site's page sends; `max_age` in
+    seconds, None: until the browser ends."""
+    name = cookie_name(purpose)
+    response.set_cookie(name, value, max_age=max_age, httponly=True, samesite="Strict")
+
+
+def _wrong_host(access: Access) -> str:
+    if not access.secret:
+        return "this app answers only to http://127.0.0.1 and http://localhost"
+    return (
+        "this app does not answer to that name; use the address that it printed, or start it "
+        "with --allow-host and the name"
+    )
+
+
+def _check_token(access: Access) -> None:
+    origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+    own = {f"http://{host}"}
+    if access.names:
+        own.add(f"https://{host}")  # a proxy of that name, which speaks TLS
+    if origin is not None and origin not in own:
         raise Forbidden("the request comes from a page of another site")
-    sent = (request.headers.get(TOKEN_HEADER, ""), request.cookies.get(_cookie_name(), ""))
-    if not all(hmac.compare_digest(value.encode(), token.encode()) for value in sent):
+    token = csrf_token().encode()
+    sent = request.headers.get(TOKEN_HEADER, "")
+    if not sent and request.mimetype == "application/x-www-form-urlencoded":
+        sent = request.form.get(TOKEN_FIELD, "")
+    if not all(
+        hmac.compare_digest(value.encode(), token)
+        for value in (sent, request.cookies.get(cookie_name("csrf"), ""))
+    ):
         raise MissingToken
-
-
-def _cookie_name() -> str:
-    # Cookies are shared between the ports of a host: two apps must not overwrite each other's.
-    return "csrf_" + re.sub(r"[^0-9]", "", request.headers.get("Host", "").rpartition(":")[2])

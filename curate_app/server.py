@@ -1,4 +1,4 @@
-"""Serves the app to this machine: one process, a few threads, loopback only."""
+"""Serves the app: one process, a few threads; to this machine, or behind a password to others."""
 
 import errno
 import ipaddress
@@ -8,6 +8,8 @@ from pathlib import Path
 import waitress
 
 from curate_app import create_app
+from curate_app.access import Access
+from curate_app.jobs import jobs_of
 from curate_app.safety import MAX_POST_BYTES
 from dataset.errors import ConfigError, WorldError
 
@@ -17,20 +19,22 @@ _THREADS = 8
 class Server:
     """The app bound to its port; `address` is where a browser finds it. Port 0 takes a free one.
 
-    Raises ConfigError for a host that is not loopback, WorldError for a port in use.
+    Raises ConfigError for what is no address, WorldError for a port in use.
     """
 
-    def __init__(self, data: Path, *, host: str, port: int, who: str) -> None:
-        family = _loopback_family(host)
-        bound = _bind(family, host, port)
+    def __init__(self, data: Path, *, port: int, who: str, access: Access | None = None) -> None:
+        access = access or Access()
+        family = _family(access.host)
+        bound = _bind(family, access.host, port)
         try:
             port = int(bound.getsockname()[1])
-            app = create_app(data, who=who, port=port)
+            app = create_app(data, who=who, port=port, access=access)
         except BaseException:
             bound.close()
             raise
-        name = f"[{host}]" if family == socket.AF_INET6 else host
-        self.address = f"http://{name}:{port}/"
+        secret = f"login?token={access.secret}" if access.is_token else ""
+        self.address = f"http://{_reachable(access.host, family)}:{port}/{secret}"
+        self._jobs = jobs_of(app)
         self._server = waitress.create_server(
             app,
             sockets=[bound],
@@ -41,26 +45,37 @@ class Server:
         )
 
     def run(self) -> None:
-        """Answer until interrupted; requests under way are finished."""
+        """Answer until interrupted; requests under way are finished, jobs are stopped."""
         try:
             self._server.run()
         finally:
+            self._jobs.close()
             self._server.close()
 
 
-def _loopback_family(host: str) -> socket.AddressFamily:
+def _family(host: str) -> socket.AddressFamily:
     if host == "localhost":
         return socket.AF_INET
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        raise ConfigError(f"--host {host!r} is no address; use 127.0.0.1") from None
-    if str(address) not in ("127.0.0.1", "::1"):
         raise ConfigError(
-            f"--host {host} would let other machines judge; the app has no password yet and "
-            "serves 127.0.0.1 or ::1 only (use an SSH tunnel)"
-        )
+            f"--host {host!r} is no address; use 127.0.0.1, one of this machine's, or 0.0.0.0"
+        ) from None
     return socket.AF_INET6 if address.version == 6 else socket.AF_INET
+
+
+def _reachable(host: str, family: socket.AddressFamily) -> str:
+    """The host as it stands in an address; of "any address" the one that others reach, if any."""
+    v6 = family == socket.AF_INET6
+    if host in ("0.0.0.0", "::"):
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            try:  # sends nothing: the system only chooses the way it would go
+                asking.connect(("2001:db8::1" if v6 else "192.0.2.1", 9))
+                host = str(asking.getsockname()[0])
+            except OSError:
+                host = "::1" if v6 else "127.0.0.1"
+    return f"[{host}]" if v6 else host
 
 
 def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:

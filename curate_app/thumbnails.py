@@ -13,12 +13,13 @@ from dataset.atomic_file import atomic_path
 from dataset.image_store import ImageStore
 from dataset.pixels import PixelLimits, decode
 
-ThumbnailKind = Literal["tile", "large"]
+# "full" is for looking at pixels: only a side that no WebP could have is made smaller.
+ThumbnailKind = Literal["tile", "large", "full"]
 KINDS: tuple[ThumbnailKind, ...] = get_args(ThumbnailKind)
 # Part of every address and path: a change of the recipe below is a new version.
 VERSION = 1
 
-_LONGEST_SIDE: dict[ThumbnailKind, int] = {"tile": 320, "large": 1600}
+_LONGEST_SIDE: dict[ThumbnailKind, int] = {"tile": 320, "large": 1600, "full": 16_000}
 _LOSSLESS_UP_TO = 128
 # The store holds only what ingest accepted, perhaps under other limits than the default ones.
 _ACCEPTED = PixelLimits(min_side=1, max_aspect=1e9)
@@ -38,7 +39,7 @@ class Thumbnails:
         return self.root / f"{kind}-v{VERSION}" / sha256[:2] / f"{sha256}.webp"
 
     def make(self, sha256: str, kind: ThumbnailKind) -> Path:
-        """The path of the finished thumbnail; longest side 320 (tile) or 1600 (large) px.
+        """The path of the finished thumbnail; longest side 320 (tile), 1600 (large) or its own.
 
         Raises DataError when the picture is missing from the store or altered.
         """

@@ -57,7 +57,7 @@ def tiles_of(catalog: Catalog, records: Sequence[ImageRecord], rule: KeepRule) -
                 reason=record.reason,
                 stars=record.stars,
                 label=record.label,
-                caption=best_caption(captions.get(record.id, [])),
+                caption=record.caption or best_caption(captions.get(record.id, [])),
                 source=best.source if best else "",
                 licence=licence,
                 format=record.format,

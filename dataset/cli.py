@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset import pack_check
+from dataset import merge_commands, pack_check
 from dataset.atomic_file import atomic_path
 from dataset.captioner import Captioner, find_model
 from dataset.captioning import CaptionWish, caption_pictures, wanting
@@ -47,6 +47,8 @@ def command_line() -> CommandLine:
     verb.add_argument("--workers", type=int, default=2, help="decoding processes (2)")
     verb.add_argument("--dry-run", action="store_true", help="count the pictures, and stop")
     add_data_option(verb)
+
+    merge_commands.add_verb(command)
 
     _add_caption_verb(command)
 

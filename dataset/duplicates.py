@@ -13,7 +13,7 @@ from dataset.errors import ConfigError
 from dataset.keep_rule import Contenders, KeepRule, Ranking
 from dataset.likeness import LARGEST_RADIUS, refresh_edges
 from dataset.records import Change, PairVerdict
-from dataset.star_cover import DEFAULT_RADIUS, Integers, Ties, component_counts
+from dataset.star_cover import DEFAULT_RADIUS, Integers, Settlement, Ties, component_counts
 
 __all__ = [
     "DEFAULT_RADIUS",
@@ -67,7 +67,9 @@ class Comparison:
 
     Every answer is a function of what was read, whatever the order in which pictures came.
     `without` are pictures that cannot stay for another reason; `sure_only` leaves out pairs that
-    are less sure than the rule wants of what nobody looks at. Needs `refresh_edges` before.
+    are less sure than the rule wants of what nobody looks at; `among` are the only pictures to
+    compare, if not all (whole groups of all give the same groups again); `settled` is what the
+    decisions come to, where that was read before. Needs `refresh_edges` before.
     """
 
     def __init__(
@@ -77,20 +79,22 @@ class Comparison:
         without: Collection[int] = (),
         *,
         sure_only: bool = False,
+        among: Collection[int] | None = None,
+        settled: Settlement | None = None,
     ) -> None:
         rule = rule or KeepRule()
-        settled = catalog.judgements.pairs.settled()
+        settled = settled or catalog.judgements.pairs.settled()
         self.overruled: tuple[PairVerdict, ...] = settled.overruled
-        self.contenders: Contenders = catalog.comparisons.contenders(rule.measures)
+        self.contenders: Contenders = catalog.comparisons.contenders(rule.measures, among)
         self.ranking = Ranking(rule, self.contenders)
         gone = np.isin(self.contenders.ids, list(without))
         # Places of the contenders by rank, best first (N,).
         self._places: Integers = self.ranking.order[~gone[self.ranking.order]]
-        self._ids: Integers = self.contenders.ids[self._places]
-        pairs = catalog.comparisons.pairs()
+        self.ids: Integers = self.contenders.ids[self._places]  # best first (N,)
+        pairs = catalog.comparisons.pairs(among)
         if sure_only:
             pairs = pairs.where(pairs.score >= rule.sure)
-        self.ties = Ties(self._ids, pairs, settled)
+        self.ties = Ties(self.ids, pairs, settled)
 
     def groups(self, radius: int) -> list[DuplicateGroup]:
         """The star cover at `radius` bits, in order of the keepers' merit."""
@@ -99,7 +103,7 @@ class Comparison:
         for rank in np.flatnonzero(cover != np.arange(len(cover))).tolist():
             members.setdefault(int(cover[rank]), []).append(rank)
         distances, diameters, tied = self._inside(cover, radius)
-        groups, ids = [], self._ids.tolist()
+        groups, ids = [], self.ids.tolist()
         for keeper, others in sorted(members.items()):
             ranks = [keeper, *others]
             groups.append(

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,16 @@ from PIL import Image
 from dataset import atomic_file
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
-from dataset.duplicates import DEFAULT_RADIUS, connected_pairs
-from dataset.errors import ConfigError, DataError, PipelineError
+from dataset.errors import DataError, PipelineError
 from dataset.image_store import ImageStore
-from dataset.likeness import LARGEST_RADIUS, refresh_edges
+from dataset.likeness import refresh_edges
+from dataset.pack_selection import PackConfig, best_origin, select
 from dataset.pack_writer import write_pack
 from dataset.packed import SPLITS, PackedDataset, Provenance
 from dataset.phash import PHASH
-from dataset.pixels import Background, PixelLimits, Pixels, decode
+from dataset.pixels import PixelLimits, Pixels, decode
 from dataset.progress import Progress
-from dataset.records import Caption, ImageFilter, ImageRecord, Origin, Status
-from dataset.splits import assign_splits
-from dataset.star_cover import connected
+from dataset.records import Caption, Origin
 
 __all__ = ["PackConfig", "PackResult", "pack", "prepare", "write_pack"]
 
@@ -43,37 +41,6 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackConfig:
-    """What goes into a pack and how it is prepared; recorded whole in the pack."""
-
-    name: str = "main"  # the file is packs/NAME.h5
-    size: int = 32  # side of the square pictures, pixels
-    fit: Literal["pad", "crop", "stretch"] = "pad"  # how a picture becomes square
-    background: Background = "auto"  # under transparent pixels
-    resample: Literal["box", "bilinear", "bicubic", "lanczos"] = "lanczos"
-    statuses: tuple[Status, ...] = ("keep",)  # which judgements are packed
-    labels: tuple[str, ...] = ()  # only these classes; empty: all
-    licences: tuple[str, ...] = ()  # only pictures with one of these licences; empty: all
-    per_class: int = 0  # at most so many pictures a class, best and oldest first; 0: all
-    radius: int = DEFAULT_RADIUS  # pictures this near (pHash bits) share a split
-    cal: float = 0.1  # share of groups kept back to calibrate the novelty check
-    test: float = 0.05  # share of groups kept back for evaluation
-    seed: int = 0  # of the shuffle and the split
-
-    def __post_init__(self) -> None:
-        if not 8 <= self.size <= 512:
-            raise ConfigError(f"size is {self.size}; it must be 8 to 512 pixels")
-        if self.cal < 0 or self.test < 0 or self.cal + self.test > 0.9:
-            raise ConfigError("cal and test are shares: each at least 0, together at most 0.9")
-        if not 0 <= self.radius <= LARGEST_RADIUS:
-            raise ConfigError(f"radius is {self.radius}; it must be 0 to {LARGEST_RADIUS} bits")
-        if self.per_class < 0 or self.seed < 0:
-            raise ConfigError("per_class and seed must be at least 0")
-        if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
-            raise ConfigError(f"name {self.name!r} must be letters, digits, dots, - and _")
 
 
 @dataclass(frozen=True)
@@ -161,29 +128,23 @@ def prepare(rgb: Pixels, config: PackConfig) -> Pixels:
 
 
 def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
-    records = _wanted(catalog, config)
-    if not records:
+    selection = select(catalog, config)
+    ids = [one.id for one in selection.pictures]
+    if not ids:
         counts = catalog.images.counts("status") or {"no pictures": 0}
         have = ", ".join(f"{n} {status}" for status, n in counts.items())
         raise DataError(
             f"nothing to pack: the catalogue has {have}, wanted {'/'.join(config.statuses)}; "
             "judge pictures first (make curate) or widen statuses, labels or licences"
         )
-    ids = [record.id for record in records]
-    group_of = connected(connected_pairs(catalog, config.radius, set(ids)), ids)
-    # By the smallest SHA-256 of its members, in which order the records stand.
-    key_of: dict[int, str] = {}
-    members: dict[str, list[str]] = {}
-    for record in records:
-        key = key_of.setdefault(group_of[record.id], record.sha256)
-        members.setdefault(key, []).append(record.label)
-    split_of = assign_splits(members, cal=config.cal, test=config.test, seed=config.seed)
+    found = catalog.images.records(ids)
+    records = [found[image_id] for image_id in ids]
     names = sorted({record.label for record in records if record.label})
     origins, captions = catalog.images.origins_of(ids), _all_captions(catalog, ids)
     phashes = catalog.images.hash_texts(PHASH)
     facts = []
     for record in records:
-        origin = _best_origin(origins.get(record.id, []))
+        origin = best_origin(origins.get(record.id, []))
         texts = captions.get(record.id, [])
         facts.append(
             Provenance(
@@ -197,8 +158,8 @@ def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
                 original_width=record.width,
                 original_height=record.height,
                 stars=record.stars,
-                group=group_of[record.id],
-                split=split_of[key_of[group_of[record.id]]],
+                group=selection.group_of[record.id],
+                split=selection.split_of[record.id],
             )
         )
     order = _row_order(facts, config.seed)
@@ -233,38 +194,6 @@ def _handed(
         for image_id, handed in found.items()
     }
     return {image_id: facts for image_id, facts in kept.items() if facts}
-
-
-def _wanted(catalog: Catalog, config: PackConfig) -> list[ImageRecord]:
-    """The pictures that the config asks for, in order of id."""
-    found: list[ImageRecord] = []
-    for status in config.statuses:
-        found.extend(catalog.images.all(ImageFilter(status=status)))
-    if config.labels:
-        unknown = set(config.labels) - set(catalog.images.counts("label"))
-        if unknown:
-            raise ConfigError(f"labels: no picture is labelled {', '.join(sorted(unknown))}")
-        found = [record for record in found if record.label in config.labels]
-    if config.licences:
-        allowed = {
-            record.id
-            for licence in config.licences
-            for record in catalog.images.all(ImageFilter(licence=licence))
-        }
-        found = [record for record in found if record.id in allowed]
-    if config.per_class:
-        best: dict[str, list[ImageRecord]] = {}
-        for record in sorted(found, key=lambda r: (-r.stars, r.sha256)):
-            if len(best.setdefault(record.label, [])) < config.per_class:
-                best[record.label].append(record)
-        found = [record for kept in best.values() for record in kept]
-    return sorted(found, key=lambda record: record.sha256)  # in whatever order they came
-
-
-def _best_origin(origins: Sequence[Origin]) -> Origin:
-    """The first origin with a known licence, else the first."""
-    known = [origin for origin in origins if origin.licence not in ("", "unknown")]
-    return (known or list(origins) or [Origin(url="")])[0]
 
 
 def _row_order(facts: Sequence[Provenance], seed: int) -> list[int]:

@@ -9,12 +9,19 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 AddressState = Literal["new", "fetched", "rejected", "retry", "failed", "refused"]
 ADDRESS_STATES: tuple[AddressState, ...] = get_args(AddressState)
 
-JudgedField = Literal["status", "label", "stars"]
+JudgedField = Literal["status", "label", "stars", "caption"]
 JUDGED_FIELDS: tuple[JudgedField, ...] = get_args(JudgedField)
 
 # What a person said of two pictures; "" is nothing, or no longer anything.
 Verdict = Literal["", "same", "different"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+# Which of two pictures is the better one, by the side on which it stood.
+Outcome = Literal["left", "right", "tie"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+# The origin of a caption that a person wrote here.
+JUDGED_CAPTION = "judged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +77,10 @@ class NewImage:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecord:
-    """One distinct picture with its present judgement; `stars` is 0 (none) to 5."""
+    """One distinct picture with its present judgement; `stars` is 0 (none) to 5.
+
+    `caption` is the text that a person gave it, "" while the texts stand as they were found.
+    """
 
     id: int
     sha256: str
@@ -84,6 +94,7 @@ class ImageRecord:
     status: Status
     reason: str
     stars: int
+    caption: str
     added_at: str
 
 
@@ -167,14 +178,72 @@ class PairVerdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VoteChange:
+    """One wish: count a comparison of two pictures, `left` and `right` as they were shown.
+
+    `aside` marks a random pair that no fit may see: it measures the fit.
+    """
+
+    left: int
+    right: int
+    outcome: Outcome
+    aside: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    """One comparison that was made; never altered, counted as long as its batch stands."""
+
+    id: int
+    batch: int
+    at: str
+    who: str
+    verb: str
+    left: int
+    right: int
+    outcome: Outcome
+    aside: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingChange:
+    """One wish: set the small fact `name`, such as "target:dog", to `value`; "" forgets it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingEvent:
+    """One change of a setting that happened; never altered."""
+
+    id: int
+    batch: int
+    at: str
+    who: str
+    verb: str
+    name: str
+    before: str
+    after: str
+    undoes: int | None
+
+
+# Whatever one batch can hold.
+Wish = Change | PairChange | VoteChange | SettingChange
+
+
+@dataclass(frozen=True, kw_only=True)
 class UndoneBatch:
-    """A batch that was taken back: its number, name and author, and what the undo did."""
+    """A batch that was taken back: its number, name and author, and what the undo did; `votes`
+    are those that no longer count."""
 
     batch: int
     verb: str
     who: str
     events: tuple[Event, ...]
     pairs: tuple[PairDecision, ...]
+    votes: tuple[Vote, ...] = ()
+    settings: tuple[SettingEvent, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,9 @@
-// What the pages do in the browser. The server renders everything; this file moves the focus,
+// What all pages do in the browser. The server renders everything; this file moves the focus,
 // posts judgements one after the other, and shows a new state only when the server has it on disk.
-"use strict";
+// A screen's own script adds its acts and keys with `register`.
 
-const one = (selector, root = document) => root.querySelector(selector);
-const every = (selector, root = document) => [...root.querySelectorAll(selector)];
+export const one = (selector, root = document) => root.querySelector(selector);
+export const every = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 const MARKS = { keep: "kept", reject: "rejected", undecided: "" };
 const zoom = one("#zoom");
@@ -17,7 +17,7 @@ let anchor = null; // where a selected range begins
 let token = one("meta[name=csrf-token]").content;
 let queue = Promise.resolve(); // one action after the other, so that undo means the last one
 
-function post(path, body) {
+export function post(path, body) {
   const answer = queue.then(() => send(path, body, true));
   queue = answer.catch(() => {});
   return answer;
@@ -44,7 +44,7 @@ async function send(path, body, mayRetry) {
   throw new Error(`not saved: ${answer.error}`);
 }
 
-async function load(address) {
+export async function load(address) {
   const response = await fetch(address, { headers: { Accept: "text/html" } });
   if (!response.ok) throw new Error(`the app answered ${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
@@ -54,7 +54,7 @@ async function load(address) {
 
 let toastTimer = 0;
 
-function toast(text, { failed = false, undoable = false } = {}) {
+export function toast(text, { failed = false, undoable = false } = {}) {
   one("#toast-text").textContent = text;
   one("#toast-undo").hidden = !undoable;
   one("#toast").classList.toggle("failed", failed);
@@ -69,7 +69,7 @@ function toast(text, { failed = false, undoable = false } = {}) {
 const verdicts = new Map();
 const pairKey = (a, b) => [a, b].sort((x, y) => x - y).join(" ");
 
-function show(pictures, pairs = []) {
+export function show(pictures, pairs = []) {
   for (const pair of pairs) verdicts.set(pairKey(pair.a, pair.b), pair.verdict);
   for (const picture of pictures) {
     for (const tile of every(`.tile[data-id="${picture.id}"]`)) {
@@ -80,6 +80,14 @@ function show(pictures, pairs = []) {
       if (stars) stars.textContent = "★".repeat(picture.stars);
       const reason = one(".reason", tile);
       if (reason) reason.textContent = picture.reason;
+      const label = one(".label", tile);
+      if (label) label.textContent = picture.label;
+      tile.dataset.label = picture.label;
+      if (picture.caption) {
+        tile.dataset.caption = picture.caption;
+        const caption = one(".caption", tile);
+        if (caption) caption.textContent = picture.caption;
+      }
     }
   }
   every(".group").forEach(markGroup);
@@ -108,7 +116,7 @@ function showRating() {
 // Counts and histories are rendered by the server: fetch the page again and exchange those parts.
 let refreshTimer = 0;
 
-function refreshSoon() {
+export function refreshSoon() {
   clearTimeout(refreshTimer);
   refreshTimer = setTimeout(async () => {
     try {
@@ -127,7 +135,7 @@ function refreshSoon() {
 
 // ---------------------------------------------------------------- where the keys act
 
-function focusTile(tile) {
+export function focusTile(tile) {
   if (!tile) return;
   if (current) {
     current.classList.remove("current");
@@ -189,26 +197,31 @@ function showSelection() {
 
 // ---------------------------------------------------------------- actions
 
-async function act(path, body, tiles) {
+export async function act(path, body, tiles) {
   tiles.forEach((tile) => tile.classList.add("waiting"));
   try {
     const answer = await post(path, body);
     show(answer.pictures, answer.pairs);
     toast(answer.message, { undoable: path !== "/undo" && answer.batch !== null });
+    document.dispatchEvent(new CustomEvent("acted", { detail: { path, body, answer } }));
+    if (answer.reload) return location.reload();
     refreshSoon();
+    return answer;
   } catch (error) {
     toast(error.message, { failed: true });
+    return null;
   } finally {
     tiles.forEach((tile) => tile.classList.remove("waiting"));
   }
 }
 
-const number = (tile) => Number(tile.dataset.id);
+export const number = (tile) => Number(tile.dataset.id);
+export const currentTile = () => current;
 
 // Keep, reject or rate the selection if there is one, else the one tile; then go on.
 function judge(verb, tile, { stars, goOn = false } = {}) {
   const selected = every(".tile.selected");
-  const tiles = selected.length ? selected : [tile].filter(Boolean);
+  const tiles = chosenTiles(tile);
   if (!tiles.length) return;
   const body = { verb, ids: tiles.map(number) };
   if (verb === "stars") body.stars = stars;
@@ -270,6 +283,56 @@ function goBack() {
   one("a.back")?.click();
 }
 
+// A question in a dialog, such as the class of the selection; empty answers are answers, too.
+function ask(kind, tile) {
+  const dialog = one(`#ask-${kind}`);
+  const tiles = chosenTiles(tile);
+  if (!dialog || !tiles.length) return;
+  const field = one("[name=value]", dialog);
+  field.value = tiles.length === 1 ? (tiles[0].dataset[kind] ?? "") : "";
+  one("[data-of]", dialog).textContent = tiles.length === 1 ? `#${number(tiles[0])}` : `${tiles.length} pictures`;
+  dialog.onclose = () => {
+    if (dialog.returnValue !== "save") return focusTile(current);
+    act("/judge", { verb: kind, ids: tiles.map(number), [kind]: field.value.trim() }, tiles);
+    clearSelection();
+    focusTile(current);
+  };
+  dialog.returnValue = "";
+  dialog.showModal();
+  field.select();
+}
+
+function chosenTiles(tile) {
+  const selected = every(".tile.selected");
+  return selected.length ? selected : [tile].filter(Boolean);
+}
+
+function askName() {
+  const dialog = one("#ask-name");
+  dialog.onclose = async () => {
+    if (dialog.returnValue !== "save") return;
+    try {
+      await post("/who", { who: one("[name=value]", dialog).value });
+      location.reload();
+    } catch (error) {
+      toast(error.message, { failed: true });
+    }
+  };
+  dialog.returnValue = "";
+  dialog.showModal();
+  one("[name=value]", dialog).select();
+}
+
+// One action on everything that the filter holds, also what is not on this page.
+function judgeWhole(value) {
+  const form = one("#whole-form");
+  const body = { verb: value, filter: JSON.parse(form.dataset.filter), count: Number(form.dataset.count) };
+  if (value === "label") body.label = one("[name=label]", form).value.trim();
+  if (value === "stars") body.stars = Number(one("[name=stars]", form).value);
+  one("#whole").close();
+  act("/judge", body, every(".tile"));
+}
+
 const ACTS = {
   keep: (tile, { key }) => judge("keep", tile, { goOn: key }),
   reject: (tile, { key }) => judge("reject", tile, { goOn: key }),
@@ -279,6 +342,13 @@ const ACTS = {
   all: (tile) => judgeGroup("all", tile),
   different: (tile) => judgeGroup("different", tile),
   split: (tile) => judgeGroup("split", tile),
+  label: (tile) => ask("label", tile),
+  caption: (tile) => ask("caption", tile),
+  "select-page": () => (every(".tile").forEach((tile) => tile.classList.add("selected")), showSelection()),
+  whole: () => one("#whole")?.showModal(),
+  "do-whole": (tile, { value }) => judgeWhole(value),
+  "close": () => every("dialog[open]").forEach((dialog) => dialog.close()),
+  name: askName,
   undo: () => act("/undo", {}, []),
   clear: clearSelection,
   back: goBack,
@@ -289,23 +359,32 @@ const ACTS = {
 };
 
 const KEYS = {
-  k: "keep", x: "reject", u: "undo", b: "best", o: "only", a: "all", n: "different", s: "split", " ": "zoom",
-  Enter: "open", "/": "search", "?": "help", Escape: "back",
+  k: "keep", x: "reject", u: "undo", l: "label", c: "caption", w: "whole", " ": "zoom",
+  b: "best", o: "only", a: "all", n: "different", s: "split", Enter: "open", "/": "search",
+  "?": "help", Escape: "back",
 };
+
+// What a screen adds: acts by name, fn(tile, {key, value}), and which key calls which.
+export function register({ acts = {}, keys = {} }) {
+  Object.assign(ACTS, acts);
+  Object.assign(KEYS, keys);
+}
 
 // ---------------------------------------------------------------- keys and clicks
 
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target.matches("input, textarea, select")) {
+  if (target.matches("input:not([type=range]), textarea, select")) {
     if (key === "Escape") target.blur();
     return;
   }
   if (help.open && key !== "?") return;
+  if (one("dialog[open]:not(#help, #zoom, [data-keys])")) return; // a question is answered first
   if (zoom.open && key === "Escape") return; // the dialog closes itself
   if (target.matches("button, a, summary") && (key === " " || key === "Enter")) return;
   if (key.startsWith("Arrow")) {
+    if (target.matches("input[type=range]")) return;
     const link = { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]" }[key];
     if (one(".single")) link && one(link)?.click();
     else step(key, event.shiftKey);
@@ -340,6 +419,21 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("dblclick", (event) => {
   if (event.target.closest(".frame")) toggleZoom();
+});
+
+// Order and place of the grid: chosen at once, without a button.
+document.addEventListener("change", (event) => {
+  const form = event.target.matches("[data-submit]") && event.target.form;
+  if (!form) return;
+  if (event.target.name === "sort" && form.at) form.at.disabled = true;
+  form.requestSubmit();
+});
+
+document.addEventListener("input", (event) => {
+  if (event.target.name !== "at") return;
+  const total = Number(event.target.dataset.total);
+  const place = Math.max(1, Math.round((total * Number(event.target.value)) / 100));
+  one("#place").textContent = `${place.toLocaleString("en")} of ${total.toLocaleString("en")}`;
 });
 
 // ---------------------------------------------------------------- endless scroll

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from dataset.catalog.appearances import Appearances
+from dataset.catalog.columns import Columns
 from dataset.catalog.connection import connect, explained, snapshot, transaction
 from dataset.catalog.contenders import Comparisons
 from dataset.catalog.edges import Edges
@@ -13,6 +15,8 @@ from dataset.catalog.handover import Handover
 from dataset.catalog.images import Images
 from dataset.catalog.judgements import Judgements
 from dataset.catalog.ledger import Ledger
+from dataset.catalog.packables import Packables
+from dataset.catalog.ratings import Ratings
 from dataset.catalog.scores import Scores
 
 __all__ = ["Catalog"]
@@ -30,7 +34,12 @@ class Catalog:
         self.images = Images(self._connection)
         self.scores = Scores(self._connection)
         self.handover = Handover(self._connection)
+        self.packables = Packables(self._connection)
         self.judgements = Judgements(self._connection, path.parent)
+        self.votes, self.settings = self.judgements.votes, self.judgements.settings
+        self.ratings = Ratings(self._connection)
+        self.columns = Columns(self._connection)
+        self.appearances = Appearances(self._connection)
         self.ledger = Ledger(self._connection)
         self.edges = Edges(self._connection)
         self.comparisons = Comparisons(self._connection)

@@ -28,13 +28,13 @@ class Comparisons:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def pairs(self) -> Pairs:
-        """The stored edges by ids a < b, in order of the pair."""
-        return read_pairs(self._db)
+    def pairs(self, among: Iterable[int] | None = None) -> Pairs:
+        """The stored edges, or those `among` pictures, by ids a < b, in order of the pair."""
+        return read_pairs(self._db, among)
 
-    def contenders(self, measures: Sequence[str]) -> Contenders:
-        """The pictures of any pair that are not rejected, in order of id."""
-        return read_contenders(self._db, measures)
+    def contenders(self, measures: Sequence[str], among: Iterable[int] | None = None) -> Contenders:
+        """The pictures of any pair, or those `among`, that are not rejected, in order of id."""
+        return read_contenders(self._db, measures, among, standing=True)
 
 
 def read_pairs(db: sqlite3.Connection, ids: Iterable[int] | None = None) -> Pairs:
@@ -54,16 +54,21 @@ def read_pairs(db: sqlite3.Connection, ids: Iterable[int] | None = None) -> Pair
 
 
 def read_contenders(
-    db: sqlite3.Connection, measures: Sequence[str], ids: Iterable[int] | None = None
+    db: sqlite3.Connection,
+    measures: Sequence[str],
+    ids: Iterable[int] | None = None,
+    *,
+    standing: bool = False,
 ) -> Contenders:
-    """The pictures `ids`, or those of any pair that are not rejected, in order of id.
+    """The pictures `ids`, or those of any pair, in order of id; only those `standing` (not
+    rejected) if asked.
 
     A handful of queries, however many there are; `measures` are the quality scores wanted.
     """
     chosen, values = _PAIRED, []
     if ids is not None:
         chosen, values = _LISTED, [listed(ids)]
-    wanted = "1" if ids is not None else "status <> 'reject'"
+    wanted = "status <> 'reject'" if standing else "1"
     rows = db.execute(
         "SELECT id, sha256, status = 'keep', stars, min(width, height), byte_count, "
         f"substr(added_at, 1, 10) FROM image WHERE {wanted} AND id IN ({chosen}) ORDER BY id",

@@ -21,6 +21,20 @@ class Edges:
         ).fetchone()
         return bool(row[0])
 
+    def unjoined_count(self, version: str, rule: str) -> int:
+        """How many fingerprints of `version` there are whose pairs under `rule` are not stored."""
+        row = self._db.execute(
+            "SELECT (SELECT count(*) FROM fingerprint WHERE version = ?1 AND joined < ?2) + "
+            "(SELECT count(*) FROM fingerprint WHERE version = ?1 AND joined > ?2)",
+            (version, rule),
+        ).fetchone()
+        return int(row[0])
+
+    def stamp(self) -> tuple[int, int, int]:
+        """A value that changes when pairs come or go; cheaper than reading them."""
+        row = self._db.execute("SELECT count(*), total(a), total(b) FROM edge").fetchone()
+        return int(row[0]), int(row[1]), int(row[2])
+
     def fingerprints(self, version: str, rule: str) -> Iterator[tuple[int, bytes, bool]]:
         """(picture, fingerprint, whether its pairs under `rule` are stored), by their SHA-256."""
         rows = self._db.execute(

@@ -8,11 +8,19 @@ from numpy.typing import NDArray
 
 from dataset.catalog.connection import now, transaction
 from dataset.fingerprint import FINGERPRINT
-from dataset.records import Caption, ImageFilter, ImageRecord, NewImage, Origin, Status
+from dataset.records import (
+    JUDGED_CAPTION,
+    Caption,
+    ImageFilter,
+    ImageRecord,
+    NewImage,
+    Origin,
+    Status,
+)
 
 _COLUMNS = (
     "id, sha256, pixel_sha256, format, width, height, byte_count, has_alpha, label, status, "
-    "reason, stars, added_at"
+    "reason, stars, caption, added_at"
 )
 _FACETS = {"status": "status", "label": "label", "format": "format", "reason": "reason"}
 _ORIGIN_FACETS = {"source": "source", "licence": "licence", "query": "query"}
@@ -244,12 +252,18 @@ class Images:
         ]
 
     def captions(self, image_id: int) -> list[Caption]:
-        """Every version of a picture's text, oldest first."""
+        """Every version of a picture's text: what a person wrote first, then the oldest."""
         return self.captions_of([image_id]).get(image_id, [])
 
     def captions_of(self, image_ids: Sequence[int]) -> dict[int, list[Caption]]:
-        rows = self._of("SELECT * FROM caption WHERE image_id IN ({}) ORDER BY id", image_ids)
+        """Every version of the pictures' texts: what a person wrote first, then the oldest."""
         found: dict[int, list[Caption]] = {}
+        rows = self._of(
+            "SELECT id, caption FROM image WHERE caption <> '' AND id IN ({})", image_ids
+        )
+        for row in rows:
+            found[row["id"]] = [Caption(text=row["caption"], origin=JUDGED_CAPTION)]
+        rows = self._of("SELECT * FROM caption WHERE image_id IN ({}) ORDER BY id", image_ids)
         for row in rows:
             caption = Caption(text=row["text"], origin=row["origin"], added_at=row["added_at"])
             found.setdefault(row["image_id"], []).append(caption)

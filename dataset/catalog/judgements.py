@@ -4,10 +4,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from dataset.catalog.batches import Batches
 from dataset.catalog.connection import now, transaction
 from dataset.catalog.pair_decisions import PairDecisions
 from dataset.catalog.replay import standing
+from dataset.catalog.settings import Settings
 from dataset.catalog.succession import Succession
+from dataset.catalog.votes import Votes
 from dataset.errors import DataError
 from dataset.records import (
     JUDGED_FIELDS,
@@ -16,21 +19,32 @@ from dataset.records import (
     JudgedField,
     PairChange,
     PairDecision,
+    SettingChange,
+    SettingEvent,
     UndoneBatch,
+    Vote,
+    VoteChange,
+    Wish,
 )
+
+LogEntry = Event | PairDecision | Vote | SettingEvent
 
 
 class Judgements:
     """Applies changes as batches of events, and takes batches back by inverse batches.
 
-    Decisions on pairs stand in a table of their own under the same numbers of batches.
+    Decisions on pairs, votes and settings stand in tables of their own under the same numbers of
+    batches.
     """
 
     def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
         self._db, self._folder = connection, folder
+        self.batches = Batches(connection)
         self.pairs = PairDecisions(connection)
+        self.votes = Votes(connection)
+        self.settings = Settings(connection)
 
-    def apply(self, changes: Iterable[Change | PairChange], *, who: str, verb: str) -> int | None:
+    def apply(self, changes: Iterable[Wish], *, who: str, verb: str) -> int | None:
         """Carry out `changes` as one batch, committed before it returns.
 
         Changes that alter nothing make no event. When a picture goes that duplicates were rejected
@@ -39,16 +53,27 @@ class Judgements:
         picture that is not there; then nothing is changed.
         """
         with transaction(self._db):
-            batch = 1 + self.last_batch()
-            said = []
+            batch = 1 + self.batches.last()
+            said: list[PairChange] = []
+            votes: list[VoteChange] = []
+            settings: list[SettingChange] = []
             for change in changes:
-                if isinstance(change, PairChange):
-                    said.append(change)
-                else:
+                if isinstance(change, Change):
                     self._append(change, batch=batch, who=who, verb=verb)
+                elif isinstance(change, PairChange):
+                    said.append(change)
+                elif isinstance(change, VoteChange):
+                    votes.append(change)
+                else:
+                    settings.append(change)
             self.pairs.append(said, batch=batch, who=who, verb=verb)
+            self.votes.append(votes, batch=batch, who=who, verb=verb)
+            self.settings.append(settings, batch=batch, who=who, verb=verb)
             self._follow(batch, who=who, verb=verb, decided=bool(said))
-            return batch if self.last_batch() == batch else None
+            if not self._wrote(batch):
+                return None
+            self.batches.write(batch, who=who, verb=verb, votes=len(votes))
+            return batch
 
     def undo(self, *, who: str | None = None) -> UndoneBatch | None:
         """Take back the newest batch that is not taken back yet, of `who` or of anybody.
@@ -58,39 +83,34 @@ class Judgements:
         for them, they are undecided. Returns None when nothing is left.
         """
         with transaction(self._db):
-            undone = self._newest(who)
-            if undone is None:
+            newest = self.batches.newest_standing(who)
+            if newest is None:
                 return None
+            undone, by, verb = newest
             events, pairs = self.of_batch(undone), self.pairs.of_batch(undone)
-            first: Event | PairDecision = events[0] if events else pairs[0]
-            name = who or first.who
-            batch = 1 + self.last_batch()
+            votes = self.votes.of_batch(undone)
+            name, batch = who or by, 1 + self.batches.last()
             for image_id, field in dict.fromkeys((e.image_id, e.field) for e in reversed(events)):
                 back = self._without(undone, image_id, field)
                 self._append(back, batch=batch, who=name, verb="undo", undoes=undone)
             self.pairs.take_back(undone, batch=batch, who=name)
+            self.settings.take_back(undone, batch=batch, who=name)
             self._follow(batch, who=name, verb="undo", decided=bool(pairs), undoes=undone)
+            self.batches.write(batch, who=name, verb="undo", votes=len(votes), undoes=undone)
             return UndoneBatch(
                 batch=undone,
-                verb=first.verb,
-                who=first.who,
+                verb=verb,
+                who=by,
                 events=tuple(self.of_batch(batch)),
                 pairs=tuple(self.pairs.of_batch(batch)),
+                votes=tuple(votes),
+                settings=tuple(self.settings.of_batch(batch)),
             )
 
-    def _newest(self, who: str | None) -> int | None:
-        """The newest batch that stands."""
-        rows = [
-            self._db.execute(
-                f"SELECT max(batch) FROM {table} e WHERE undoes IS NULL "
-                "AND (? IS NULL OR who = ?) "
-                "AND NOT EXISTS (SELECT 1 FROM event u WHERE u.undoes = e.batch) "
-                "AND NOT EXISTS (SELECT 1 FROM pair_decision u WHERE u.undoes = e.batch)",
-                (who, who),
-            ).fetchone()
-            for table in ("event", "pair_decision")
-        ]
-        return max((int(row[0]) for row in rows if row[0] is not None), default=None)
+    def _wrote(self, batch: int) -> bool:
+        tables = ("event", "pair_decision", "vote", "setting_event")
+        some = " OR ".join(f"EXISTS (SELECT 1 FROM {t} WHERE batch = {batch:d})" for t in tables)
+        return bool(self._db.execute(f"SELECT {some}").fetchone()[0])
 
     def _follow(
         self, batch: int, *, who: str, verb: str, decided: bool, undoes: int | None = None
@@ -156,11 +176,7 @@ class Judgements:
             self._db.execute("UPDATE image SET reason = ? WHERE id = ?", (after[1], image_id))
 
     def last_batch(self) -> int:
-        row = self._db.execute(
-            "SELECT max((SELECT ifnull(max(batch), 0) FROM event), "
-            "(SELECT ifnull(max(batch), 0) FROM pair_decision))"
-        ).fetchone()
-        return int(row[0])
+        return self.batches.last()
 
     def last_event_id(self) -> int:
         """The number of the newest event: names the state of all judgements."""
@@ -176,10 +192,15 @@ class Judgements:
         """The newest events, newest first."""
         return self._events("SELECT * FROM event ORDER BY id DESC LIMIT ?", (limit,))
 
-    def log(self, limit: int = 50) -> list[Event | PairDecision]:
-        """The newest events and decisions on pairs, newest batch first."""
-        both: list[Event | PairDecision] = [*self.latest(limit), *self.pairs.latest(limit)]
-        return sorted(both, key=lambda entry: -entry.batch)[:limit]
+    def log(self, limit: int = 50) -> list[LogEntry]:
+        """The newest entries of all kinds, newest batch first."""
+        entries: list[LogEntry] = [
+            *self.latest(limit),
+            *self.pairs.latest(limit),
+            *self.votes.latest(limit),
+            *self.settings.latest(limit),
+        ]
+        return sorted(entries, key=lambda entry: -entry.batch)[:limit]
 
     def _events(self, sql: str, values: Sequence[int | str]) -> list[Event]:
         rows = self._db.execute(sql, values)

@@ -25,9 +25,17 @@ def test_keep_reject_and_stars_are_events_in_the_name_of_the_judge(drawn: DrawnC
     answer = judge.judge("keep", a).get_json()
     assert answer == {
         "batch": 1,
+        "verb": "keep",
         "message": f"kept #{a}",
         "pictures": [
-            {"id": a, "status": "keep", "reason": "", "stars": 0, "label": "bird"},
+            {
+                "id": a,
+                "status": "keep",
+                "reason": "",
+                "stars": 0,
+                "label": "bird",
+                "caption": "",
+            },
         ],
     }
     judge.judge("reject", b)

@@ -1,0 +1,139 @@
+"""How good predictions are, each figure with its count and a 95 % interval."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import rankdata
+
+Doubles = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+_Z = 1.959964
+# Fewer examples than these say nothing that a person should rely on.
+LEAST_OF_EACH = 10
+LEAST_RATED = 20
+LEAST_VOTES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured accuracy. `value` is None, and `missing` says what lacks, while nothing can be
+    said yet; `chance` is what guessing gives."""
+
+    name: str
+    meaning: str
+    chance: float
+    count: int
+    value: float | None = None
+    low: float = 0.0
+    high: float = 0.0
+    missing: str = ""
+
+
+def sorting(scores: Doubles, kept: NDArray[np.bool_], groups: Numbers) -> Figure:
+    """How often a kept picture has a higher score than a rejected one: the area under the ROC.
+
+    Near duplicates (the same number in `groups`) count as one picture in the interval, which is
+    that of Newcombe (2006, method 5): it holds for areas of 0 and 1, too.
+    """
+    good, bad = (len(np.unique(groups[which])) for which in (kept, ~kept))
+    found = Figure(
+        name="sorting",
+        meaning="a kept picture is predicted above a rejected one",
+        chance=0.5,
+        count=len(scores),
+    )
+    if min(good, bad) < LEAST_OF_EACH:
+        lacks = f"{good} kept and {bad} rejected; it takes {LEAST_OF_EACH} of each"
+        return _lacking(found, lacks)
+    area = area_under_curve(scores, kept)
+    return _measured(found, area, *area_interval(area, good, bad))
+
+
+def area_under_curve(scores: Doubles, positive: NDArray[np.bool_]) -> float:
+    """The share of (positive, negative) pairs in right order, ties half (Mann and Whitney)."""
+    count = int(positive.sum())
+    ranks = rankdata(scores)[positive].sum()
+    return float((ranks - count * (count + 1) / 2) / (count * (len(scores) - count)))
+
+
+def area_interval(area: float, good: int, bad: int) -> tuple[float, float]:
+    """The 95 % interval of an area under the curve from `good` and `bad` independent pictures."""
+    half = (good + bad) / 2 - 1
+
+    def away(true: float) -> float:
+        """By how many deviations the area lies off, squared, less what the interval allows."""
+        variance = true * (1 - true) / (good * bad)
+        variance *= 1 + half * ((1 - true) / (2 - true) + true / (1 + true))
+        return (area - true) ** 2 - _Z**2 * variance
+
+    low = 0.0 if area <= 0 else brentq(away, 0, area - 1e-12) if away(0) > 0 else 0.0
+    high = 1.0 if area >= 1 else brentq(away, area + 1e-12, 1) if away(1) > 0 else 1.0
+    return float(low), float(high)
+
+
+def ordering(scores: Doubles, stars: Doubles, groups: Numbers) -> Figure:
+    """How well scores and stars agree in rank (Spearman), near duplicates counted as one; the
+    interval by Fisher's transform with the error of Bonett and Wright (2000)."""
+    found = Figure(
+        name="ordering",
+        meaning="scores and stars rank pictures alike",
+        chance=0.0,
+        count=len(scores),
+    )
+    distinct = len(np.unique(groups))
+    if distinct < LEAST_RATED or len(np.unique(stars)) < 2:
+        lacks = f"{distinct} rated by stars; it takes {LEAST_RATED}, of two ratings or more"
+        return _lacking(found, lacks)
+    ranks, wanted = rankdata(scores), rankdata(stars)
+    if np.ptp(ranks) == 0:
+        return _lacking(found, "all predictions are equal")
+    agreement = float(np.corrcoef(ranks, wanted)[0, 1])
+    error = _Z * math.sqrt((1 + agreement**2 / 2) / (distinct - 3))
+    middle = math.atanh(min(max(agreement, -0.9999), 0.9999))
+    return _measured(found, agreement, math.tanh(middle - error), math.tanh(middle + error))
+
+
+def deciding(name: str, meaning: str, left: Doubles, right: Doubles, outcome: Numbers) -> Figure:
+    """The share of votes between two pictures that the scores foretell; ties are left out."""
+    told = outcome != 0
+    hits = np.sign(left - right)[told] == np.sign(outcome)[told]
+    count = len(hits)
+    found = Figure(name=name, meaning=meaning, chance=0.5, count=count)
+    if count < LEAST_VOTES:
+        return _lacking(found, f"{count} votes; it takes {LEAST_VOTES}")
+    return _measured(found, float(hits.mean()), *share_interval(int(hits.sum()), count))
+
+
+def share_interval(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927)."""
+    share = hits / count
+    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+    half = _Z / (1 + _Z**2 / count)
+    half *= math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _measured(figure: Figure, value: float, low: float, high: float) -> Figure:
+    return Figure(
+        name=figure.name,
+        meaning=figure.meaning,
+        chance=figure.chance,
+        count=figure.count,
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+    )
+
+
+def _lacking(figure: Figure, missing: str) -> Figure:
+    return Figure(
+        name=figure.name,
+        meaning=figure.meaning,
+        chance=figure.chance,
+        count=figure.count,
+        missing=missing,
+    )

@@ -1,0 +1,257 @@
+"""The way out: what a pack would hold, the command that makes it as a job, and the packs there are."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    jsonify,
+    render_template,
+    request,
+    send_file,
+    url_for,
+)
+
+from curate_app.actions import read_body
+from curate_app.desk import catalog, desk
+from curate_app.error_pages import wants_json
+from curate_app.job import Job
+from curate_app.jobs import jobs
+from curate_app.packing import PackPlan, Plans
+from dataset.config import load_config, to_mapping
+from dataset.errors import ConfigError
+from dataset.pack_selection import PackConfig
+from dataset.workspace import Workspace
+
+blueprint = Blueprint("export", __name__)
+
+_NUMBERS = ("size", "per_class")
+_TEXTS = ("name", "fit", "background")
+_LISTS = ("labels", "licences")
+# In addresses each value of a list stands for itself, as a form sends it.
+_SINGULAR = {"label": "labels", "licence": "licences"}
+_LONGEST = 200
+_MOST_VALUES = 1000
+_LONGEST_NAME = 80
+_LARGEST_MANIFEST = 256 * 1024 * 1024
+_HELP = {"short": "classes.show", "alike": "duplicates.show", "compare": "duplicates.show"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackFile:
+    """One pack that was made, as its manifest tells; `problem` says what is wrong with it."""
+
+    name: str
+    made_at: str
+    manifest: str
+    count: int = 0
+    size: int = 0
+    byte_count: int = 0
+    classes: int = 0
+    splits: dict[str, int] | None = None
+    content_hash: str = ""
+    problem: str = ""
+
+
+@blueprint.get("/export")
+def show() -> str | Response | tuple[str, int]:
+    """What would be packed under the settings in the address; `?format=json` is the same."""
+    values = _read_address()
+    config, fault = PackConfig(), ""
+    plan: PackPlan | None = None
+    try:
+        config = _config(values)
+        plan = _plans().of(catalog(), config)
+    except ConfigError as error:
+        fault = _own_words(error)
+    job = jobs().newest("pack")
+    page: dict[str, Any] = {
+        "config": to_mapping(config),
+        "command": _shell_line(config),
+        "packs": packs(desk().data),
+        "fault": fault,
+    }
+    if wants_json():
+        if plan is None:
+            abort(400, fault)
+        page.pop("fault")
+        told = None if job is None else job.as_json()
+        return jsonify(plan=plan.as_json(), job=told, **page)
+    labels = sorted(label for label in catalog().images.counts("label") if label)
+    html = render_template(
+        "export.html",
+        plan=plan,
+        doubts=[(doubt.line, _help_for(doubt.about)) for doubt in plan.doubts] if plan else [],
+        form={**page["config"], **values},
+        labels=labels,
+        licences=list(catalog().images.counts("licence")),
+        choices={key: get_args(get_type_hints(PackConfig)[key]) for key in ("fit", "background")},
+        job=job,
+        **page,
+    )
+    return html, 400 if fault else 200
+
+
+@blueprint.post("/export/pack")
+def start() -> Response:
+    """Start a pack: {"name": ..., "size": ..., "fit": ..., "background": ..., "per_class": ...,
+    "labels": [...], "licences": [...]}; what is absent has its default. Answers with the job."""
+    body = read_body(*_TEXTS, *_NUMBERS, *_LISTS)
+    try:
+        config = _config(body)
+        job = start_packing(config)
+    except ConfigError as error:
+        abort(400, _own_words(error))
+    return jsonify(job.as_json())
+
+
+@blueprint.get("/export/manifest/<name>")
+def manifest(name: str) -> Response:
+    """The manifest of a pack as a file to save."""
+    if request.args:
+        abort(400, "this address takes no keys")
+    try:
+        PackConfig(name=name)
+    except ConfigError:
+        abort(404)
+    path = _manifest_path(Workspace(desk().data).packs, name)
+    if path.is_symlink() or not path.is_file():
+        abort(404, f"there is no pack {name[:_LONGEST_NAME]!r}; pack it first")
+    return send_file(
+        path.resolve(), mimetype="application/json", as_attachment=True, download_name=path.name
+    )
+
+
+def start_packing(config: PackConfig) -> Job:
+    """Queue `python -m dataset pack` for this config."""
+    return jobs().start("pack", pack_arguments(config), f"Pack {config.name}")
+
+
+def pack_arguments(config: PackConfig) -> list[str]:
+    """The options that make a config of the default one: --set=KEY=VALUE, as TOML."""
+    default = to_mapping(PackConfig())
+    return [
+        f"--set={key}={_toml(value)}"
+        for key, value in to_mapping(config).items()
+        if value != default[key]
+    ]
+
+
+def packs(data: Path) -> list[PackFile]:
+    """The packs of a data folder, newest first."""
+    folder = Workspace(data).packs
+    found = [
+        _pack_file(path)
+        for path in folder.glob("*.manifest.json")
+        if path.is_file() and not path.is_symlink()
+    ]
+    return sorted(found, key=lambda pack: (pack.made_at, pack.name), reverse=True)
+
+
+def _pack_file(path: Path) -> PackFile:
+    name = path.name.removesuffix(".manifest.json")
+    stat = path.stat()
+    made_at = datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(timespec="seconds")
+    facts: dict[str, Any] = {"name": name, "made_at": made_at}
+    facts["manifest"] = url_for("export.manifest", name=name)
+    pack = path.with_name(f"{name}.h5")
+    try:
+        if stat.st_size > _LARGEST_MANIFEST:
+            raise ValueError("too large")
+        told = json.loads(path.read_text("utf-8"))
+        return PackFile(
+            count=int(told["rows"]),
+            size=int(told["config"]["size"]),
+            classes=len(told["classes"]),
+            splits={str(key): int(value) for key, value in told["splits"].items()},
+            content_hash=str(told["content_hash"]),
+            byte_count=pack.stat().st_size,
+            **facts,
+        )
+    except FileNotFoundError:
+        return PackFile(problem=f"{pack.name} is missing; pack it again", **facts)
+    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return PackFile(problem="the manifest is damaged; pack it again", **facts)
+
+
+def _manifest_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.manifest.json"
+
+
+def _plans() -> Plans:
+    found = current_app.extensions.setdefault("pack_plans", Plans())
+    assert isinstance(found, Plans)
+    return found
+
+
+def _read_address() -> dict[str, Any]:
+    """The settings in the address, as yet unchecked but for their number and length."""
+    known = (*_TEXTS, *_NUMBERS, *_SINGULAR, "format")
+    values: dict[str, Any] = {}
+    for key, given in request.args.lists():
+        if key not in known:
+            line = f"unknown key {key[:40]!r} in the address; known: {', '.join(sorted(known))}"
+            abort(400, line)
+        if len(given) > (_MOST_VALUES if key in _SINGULAR else 1):
+            abort(400, f"{key} is given too often in the address")
+        if any(len(value) > _LONGEST for value in given):
+            abort(400, f"{key} is longer than {_LONGEST} letters")
+        values[_SINGULAR.get(key, key)] = given if key in _SINGULAR else given[0].strip()
+    if values.pop("format", "json") != "json":
+        abort(400, "format can only be json")
+    for key in _NUMBERS:
+        if re.fullmatch("[0-9]{1,9}", values.get(key, "")):
+            values[key] = int(values[key])
+    return values
+
+
+def _config(values: Mapping[str, Any]) -> PackConfig:
+    """Raises ConfigError with a line for the person at the form."""
+    name = values.get("name", "")
+    if len(str(name)) > _LONGEST_NAME or str(name).startswith("."):
+        raise ConfigError(f"name must have at most {_LONGEST_NAME} letters and no dot in front")
+    for key in _LISTS:
+        if isinstance(values.get(key), list) and len(values[key]) > _MOST_VALUES:
+            raise ConfigError(f"{key} holds more than {_MOST_VALUES} values")
+    return load_config(PackConfig, values, origin="the form")
+
+
+def _own_words(error: ConfigError) -> str:
+    return str(error).removeprefix("the form: ")
+
+
+def _shell_line(config: PackConfig) -> str:
+    """The command as one types it in a terminal."""
+    words = ["python", "-m", "dataset", "pack", "--data", str(desk().data)]
+    for argument in pack_arguments(config):
+        words += argument.split("=", 1)
+    return shlex.join(words)
+
+
+def _help_for(about: str) -> str | None:
+    """The address of the screen where a doubt is dealt with, if this app has it."""
+    if about == "licence":
+        return url_for("grid.show", status="keep", licence="unknown")
+    if about == "undecided":
+        return url_for("grid.show", status="undecided")
+    if about == "label":
+        return url_for("grid.show", status="keep", label="")
+    endpoint = _HELP.get(about)
+    return url_for(endpoint) if endpoint in current_app.view_functions else None
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML writes it, which `--set` reads back."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_toml, value))}]"
+    # A JSON string is a TOML string, but for one letter.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,238 @@
+"""New pictures against the kept ones: what is there already is folded away, the rest is sorted by
+what it does for the classes that are short."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
+from numpy.typing import NDArray
+
+from curate_app.actions import LONGEST_LABEL, apply_changes, named, read_body, read_ids, read_text
+from curate_app.address import check_keys, read_after
+from curate_app.arrivals import Fold, arrivals_of
+from curate_app.desk import catalog, desk, keep_rule
+from curate_app.error_pages import wants_json
+from curate_app.overview import Overview, overview
+from curate_app.shortfall import ClassNeed, merit, needs_of, targets_of, totals, usefulness
+from curate_app.tiles import Tile, tiles_of
+from dataset.records import Change
+
+blueprint = Blueprint("incoming", __name__)
+
+TILES_PER_PAGE = 100
+# Accepted as one batch at most, all of them shown before.
+MOST_ACCEPTED = 1000
+_MOST_PAIRS = 60
+_MOST_CLASSES = 40
+# What speaks for a picture that no prediction was made for: real detail and size.
+_MEASURES = ("sharpness", "detail", "pixels")
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The undecided pictures that are worth a look, the most useful first: ids (M,) and labels.
+    `needs` are all classes, `useful` says of every picture what it would do (N,)."""
+
+    ids: NDArray[np.int64]
+    labels: list[str]
+    needs: list[ClassNeed]
+    by_prediction: bool
+
+    def of(self, label: str | None) -> list[int]:
+        """Those of one class, or all."""
+        if label is None:
+            found: list[int] = self.ids.tolist()
+            return found
+        pairs = zip(self.ids.tolist(), self.labels, strict=True)
+        return [image_id for image_id, name in pairs if name == label]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A new picture beside the kept one that it repeats, or perhaps repeats."""
+
+    new: Tile
+    kept: Tile
+
+
+@blueprint.get("/incoming")
+def show() -> str | Response:
+    """What came in and is undecided, the most useful first; `?label=` only of one class, where the
+    best that would fill it are marked."""
+    check_keys("label", "after")
+    label, after = _read_label(), read_after()
+    fold, compared = arrivals_of(catalog())
+    queue = _queue(fold)
+    need = _need_of(queue.needs, label)
+    wanted = queue.of(label)
+    best = wanted[: min(need.short, MOST_ACCEPTED)] if need else []
+    start = wanted.index(after) + 1 if after in wanted else 0
+    size = max(TILES_PER_PAGE, len(best)) if not start else TILES_PER_PAGE
+    ids = wanted[start : start + size]
+    more = None
+    if len(wanted) > start + size:
+        arguments = {} if label is None else {"label": label}
+        more = url_for("incoming.show", **arguments, after=ids[-1])
+    page: dict[str, Any] = {
+        "waiting": len(wanted),
+        "repeats": len(fold.repeats),
+        "copies": sum(map(len, fold.copies.values())),
+        "best": best,
+        "next": more,
+        "pending": compared.pending,
+        "failure": compared.failure,
+    }
+    tiles = _tiles(ids)
+    by_label = {row.label: row for row in queue.needs}
+    perhaps = _pairs(sorted(fold.perhaps.items())[:_MOST_PAIRS])
+    if wants_json():
+        return jsonify(
+            pictures=[
+                {
+                    **tile.as_json(),
+                    "short": by_label[tile.label].short,
+                    "copies": fold.copies.get(tile.id, []),
+                }
+                for tile in tiles
+            ],
+            perhaps=[[new, kept] for new, kept in sorted(fold.perhaps.items())],
+            classes=[row.as_json() for row in queue.needs],
+            **page,
+        )
+    return render_template(
+        "incoming.html",
+        tiles=tiles,
+        by_label=by_label,
+        copies_of=fold.copies,
+        perhaps=perhaps,
+        perhaps_count=len(fold.perhaps),
+        needs=_shown_needs(queue.needs, label),
+        sums=totals(row for row in queue.needs if row.target is not None),
+        need=need,
+        label=label,
+        after=after,
+        by_prediction=queue.by_prediction,
+        data=desk().data,
+        **page,
+    )
+
+
+@blueprint.get("/incoming/repeats")
+def repeats() -> str | Response:
+    """The new pictures that surely repeat kept ones, beside them: a part of the page."""
+    check_keys()
+    fold, _compared = arrivals_of(catalog())
+    pairs = _pairs(sorted(fold.repeats.items())[:_MOST_PAIRS])
+    if wants_json():
+        return jsonify(repeats=[[new, kept] for new, kept in sorted(fold.repeats.items())])
+    return render_template("incoming_pairs.html", pairs=pairs, count=len(fold.repeats))
+
+
+@blueprint.post("/incoming/reject-repeats")
+def reject_repeats() -> Response:
+    """Reject every new picture that surely repeats a kept one: {"count": as many as were told}."""
+    count = read_body("count").get("count")
+    fold, _compared = arrivals_of(catalog())
+    if len(fold.repeats) != count:
+        abort(409, f"there are {len(fold.repeats):,} duplicates of kept pictures now; look again")
+    if not fold.repeats:
+        abort(409, "there is no duplicate of a kept picture left")
+    changes = [_repeat(new, kept) for new, kept in sorted(fold.repeats.items())]
+    what = f"{named(list(fold.repeats))}, {'duplicates' if count != 1 else 'a duplicate'} of kept"
+    return apply_changes(changes, "reject-repeats", f"rejected {what}")
+
+
+@blueprint.post("/incoming/repeat")
+def repeat() -> Response:
+    """Say that one new picture repeats a kept one after all: {"picture": id, "kept": id}."""
+    body = read_body("picture", "kept")
+    [new], [kept] = (read_ids([body.get(key)], key) for key in ("picture", "kept"))
+    records = catalog().images.records([new, kept])
+    if new == kept or len(records) < 2 or records[kept].status != "keep":
+        abort(409, f"#{kept} is not kept any more; look again")
+    return apply_changes([_repeat(new, kept)], "reject", f"rejected #{new}, a duplicate of #{kept}")
+
+
+@blueprint.post("/incoming/accept")
+def accept() -> Response:
+    """Keep the best of a class until its target is met: {"label": text, "ids": [those shown]}.
+
+    Error 409 when the class, or what is best in it, has changed since they were shown.
+    """
+    body = read_body("label", "ids")
+    label, ids = read_text(body, "label", LONGEST_LABEL), read_ids(body.get("ids"), "ids")
+    queue = _queue(arrivals_of(catalog())[0])
+    need = _need_of(queue.needs, label)
+    if need is None or len(ids) > need.short:
+        abort(409, f"the class is short by {need.short if need else 0:,} now; look again")
+    if set(queue.of(label)[: len(ids)]) != set(ids):
+        abort(409, f"these are no longer the best {len(ids):,} of the class; look again")
+    changes = [Change(image_id=i, field="status", value="keep") for i in ids]
+    left = need.short - len(ids)
+    state = f"short by {left:,} still" if left else "its target is met"
+    return apply_changes(changes, "accept", f"kept {named(ids)} of {label or 'no class'}; {state}")
+
+
+def _repeat(new: int, kept: int) -> Change:
+    return Change(image_id=new, field="status", value="reject", reason=f"duplicate of #{kept}")
+
+
+def _queue(fold: Fold) -> Queue:
+    """Everything undecided but repeats, doubtful ones and worse copies, sorted."""
+    with overview().reading(catalog()) as view:
+        folded = [
+            *fold.repeats,
+            *fold.perhaps,
+            *(i for those in fold.copies.values() for i in those),
+        ]
+        waiting = view.status == 0
+        repeated = np.zeros(len(view), bool)
+        repeated[view.rows_of(list(fold.repeats))] = True
+        targets = targets_of(catalog().settings.all())
+        needs = needs_of(view.labels, view.label, view.status, targets, repeated)
+        waiting[view.rows_of(folded)] = False
+        rows = np.flatnonzero(waiting)
+        merits, by_prediction = _merits(view, rows)
+        useful = usefulness(needs, view.labels, view.label[rows], merits)
+        # The most useful first; where no class is short, the best first.
+        order = rows[np.lexsort((view.ids[rows], -merits, -useful))]
+        labels = [view.labels[code] for code in view.label[order].tolist()]
+        return Queue(view.ids[order], labels, needs, by_prediction)
+
+
+def _merits(view: Overview, rows: NDArray[np.intp]) -> tuple[NDArray[np.float32], bool]:
+    """How good each of `rows` probably is (M,), and whether a prediction says so."""
+    predicted = view.column("predicted")[rows]
+    measures = [view.column(name)[rows] for name in _MEASURES if name in view.names()]
+    return merit(predicted, measures), bool((~np.isnan(predicted)).any())
+
+
+def _tiles(ids: Sequence[int]) -> list[Tile]:
+    records = catalog().images.records(ids)
+    return tiles_of(catalog(), [records[i] for i in ids if i in records], keep_rule()[0])
+
+
+def _pairs(pairs: Sequence[tuple[int, int]]) -> list[Pair]:
+    tiles = {tile.id: tile for tile in _tiles([i for pair in pairs for i in pair])}
+    return [Pair(new=tiles[new], kept=tiles[kept]) for new, kept in pairs]
+
+
+def _need_of(needs: Sequence[ClassNeed], label: str | None) -> ClassNeed | None:
+    return next((need for need in needs if need.label == label), None)
+
+
+def _shown_needs(needs: Sequence[ClassNeed], label: str | None) -> list[ClassNeed]:
+    """The classes with a target or something new, the shortest first; the chosen one anyway."""
+    asked = [need for need in needs if need.target is not None or need.fresh]
+    return [
+        need for place, need in enumerate(asked) if place < _MOST_CLASSES or need.label == label
+    ]
+
+
+def _read_label() -> str | None:
+    label = request.args.get("label")
+    if label is not None and len(label) > LONGEST_LABEL:
+        abort(400, f"label is longer than {LONGEST_LABEL} letters")
+    return label

@@ -1,0 +1,183 @@
+"""What a pack would hold if it were made now, in numbers, and what speaks against making it yet."""
+
+import dataclasses
+import json
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dataset.catalog import Catalog
+from dataset.config import to_mapping
+from dataset.fingerprint import FINGERPRINT
+from dataset.likeness import LIKENESS
+from dataset.pack_selection import PackConfig, Selection, select
+from dataset.packed import SPLITS
+
+TARGET = "target:"  # the beginning of the names of settings that say how many a class shall have
+_FEW = 20
+_UNKNOWN = "unknown"
+_MOST_KEPT = 8
+# How the pictures are drawn into the pack changes nothing of which they are.
+_APPEARANCE = ("name", "size", "fit", "background", "resample")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCount:
+    """One class in a pack: pictures by split, and how many it shall have (0: nobody said)."""
+
+    label: str
+    splits: dict[str, int]
+    target: int = 0
+
+    @property
+    def count(self) -> int:
+        return sum(self.splits.values())
+
+    @property
+    def short(self) -> int:
+        return max(0, self.target - self.count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """One reason to look again before packing; `about` says which screen helps."""
+
+    about: Literal["nothing", "short", "few", "label", "licence", "undecided", "alike", "compare"]
+    line: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackPlan:
+    """Counts of what `pack` would take now; `licences` most frequent first."""
+
+    count: int
+    splits: dict[str, int]
+    classes: tuple[ClassCount, ...]
+    licences: tuple[tuple[str, int], ...]
+    doubts: tuple[Doubt, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        classes = [
+            {**to_mapping(one), "count": one.count, "short": one.short} for one in self.classes
+        ]
+        return {**to_mapping(self), "classes": classes, "licences": dict(self.licences)}
+
+
+class Plans:
+    """Plans that were made, until the catalogue has changed; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: OrderedDict[str, PackPlan] = OrderedDict()
+
+    def of(self, catalog: Catalog, config: PackConfig) -> PackPlan:
+        """The plan of one state of the catalogue. Raises ConfigError as `select` does."""
+        with self._lock, catalog.snapshot():
+            key = _state(catalog, config)
+            plan = self._made.pop(key, None) or _plan(catalog, config)
+            self._made[key] = plan
+            while len(self._made) > _MOST_KEPT:
+                self._made.popitem(last=False)
+        return plan
+
+
+def targets(catalog: Catalog) -> dict[str, int]:
+    """How many pictures each class shall have, of the classes where somebody said so."""
+    found = {
+        name.removeprefix(TARGET): value
+        for name, value in catalog.settings.all().items()
+        if name.startswith(TARGET) and value.isascii() and value.isdigit() and len(value) < 10
+    }
+    return {label: int(value) for label, value in found.items() if int(value)}
+
+
+def _state(catalog: Catalog, config: PackConfig) -> str:
+    marks = dataclasses.asdict(catalog.columns.marks())
+    decided = (catalog.judgements.pairs.last_id(), catalog.settings.last_id())
+    compared = (catalog.edges.count(), catalog.edges.has_unjoined(FINGERPRINT, LIKENESS))
+    chosen = {k: v for k, v in to_mapping(config).items() if k not in _APPEARANCE}
+    return json.dumps([marks, decided, compared, chosen], sort_keys=True)
+
+
+def _plan(catalog: Catalog, config: PackConfig) -> PackPlan:
+    selection = select(catalog, config)
+    known = catalog.packables.licences()
+    licences = Counter(known.get(one.id, _UNKNOWN) for one in selection.pictures)
+    classes = _classes(selection, targets(catalog), config)
+    return PackPlan(
+        count=len(selection.pictures),
+        splits=_by_split(Counter(selection.split_of.values())),
+        classes=tuple(classes),
+        licences=tuple(sorted(licences.items(), key=lambda item: (-item[1], item[0]))),
+        doubts=tuple(_doubts(catalog, selection, classes, licences)),
+    )
+
+
+def _classes(
+    selection: Selection, wanted: Mapping[str, int], config: PackConfig
+) -> list[ClassCount]:
+    """The classes of the pack and those that shall be in it, by name, "" last."""
+    counts: dict[str, Counter[str]] = {}
+    for one in selection.pictures:
+        counts.setdefault(one.label, Counter())[selection.split_of[one.id]] += 1
+    asked = [label for label in wanted if not config.labels or label in config.labels]
+    labels = sorted({*counts, *asked}, key=lambda label: (not label, label))
+    return [
+        ClassCount(
+            label=label,
+            splits=_by_split(counts.get(label, Counter())),
+            target=wanted.get(label, 0),
+        )
+        for label in labels
+    ]
+
+
+def _by_split(counts: Mapping[str, int]) -> dict[str, int]:
+    return {split: counts.get(split, 0) for split in SPLITS}
+
+
+def _doubts(
+    catalog: Catalog,
+    selection: Selection,
+    classes: list[ClassCount],
+    licences: Mapping[str, int],
+) -> list[Doubt]:
+    pictures, found = len(selection.pictures), []
+    if not pictures:
+        found.append(Doubt(about="nothing", line="Nothing is kept yet that fits: judge first"))
+    short = [one for one in classes if one.short]
+    if short:
+        names = _listed([f"{one.label or '(no label)'} by {one.short:,}" for one in short])
+        found.append(Doubt(about="short", line=f"Short of their target: {names}"))
+    few = [one for one in classes if 0 < one.count < _FEW and not one.short]
+    if few:
+        names = _listed([f"{one.label or '(no label)'} ({one.count})" for one in few])
+        found.append(Doubt(about="few", line=f"Fewer than {_FEW} pictures: {names}"))
+    bare = next((one.count for one in classes if not one.label), 0)
+    if bare and bare < pictures:
+        found.append(Doubt(about="label", line=f"{_pictures(bare)} without a class"))
+    if licences.get(_UNKNOWN):
+        line = f"{_pictures(licences[_UNKNOWN])} under an unknown licence"
+        found.append(Doubt(about="licence", line=line))
+    alike = pictures - len(set(selection.group_of.values()))
+    if alike:
+        line = f"{_pictures(alike)} perhaps the same as another one; a split never parts them"
+        found.append(Doubt(about="alike", line=line))
+    waiting = catalog.images.counts("status").get("undecided", 0)
+    if waiting:
+        found.append(Doubt(about="undecided", line=f"{_pictures(waiting)} still undecided"))
+    if catalog.edges.has_unjoined(FINGERPRINT, LIKENESS):
+        line = "New pictures were not compared yet: packing does so first, and splits may move"
+        found.append(Doubt(about="compare", line=line))
+    return found
+
+
+def _listed(names: list[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'' if count == 1 else 's'}"
