@@ -9,15 +9,21 @@ from flask import Flask
 
 from curate_app import (
     actions,
+    classes,
     desk,
     duplicates,
     error_pages,
+    examples,
+    export,
     grid,
+    incoming,
+    issues,
     jobs,
     login,
     media,
     navigation,
     picture,
+    rank,
     safety,
     tiles,
 )
@@ -51,6 +57,20 @@ def create_app(
     login.install(app, access)
     jobs.install(app, data)
     error_pages.install(app)
-    for screen in (grid, duplicates, picture, media, actions, login, jobs):
+    for screen in (
+        grid,
+        rank,
+        duplicates,
+        issues,
+        picture,
+        media,
+        actions,
+        login,
+        jobs,
+        export,
+        classes,
+        incoming,
+        examples,
+    ):
         app.register_blueprint(screen.blueprint)
     return app

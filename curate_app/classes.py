@@ -65,11 +65,12 @@ def show() -> str | Response:
     rows = needs if show_all else needs[:_ROWS]
     if need is not None and need not in rows:
         rows = [*rows, need]
-    page: dict[str, Any] = {"total": len(needs), "sums": totals(needs)}
-    command = None if top_up is None else top_up.command(desk().data)
+    missing = sum(row.short for row in needs)
+    page: dict[str, Any] = {"total": len(needs), "missing": missing, "sums": totals(needs)}
+    command = [] if top_up is None else top_up.command(desk().data)
     if wants_json():
         page["sums"] = page["sums"].as_json()
-        plan = None if top_up is None else {**top_up.as_json(), "command": command}
+        plan = None if top_up is None else {**top_up.as_json(), "command": " ".join(command)}
         return jsonify(classes=[row.as_json() for row in rows], top_up=plan, **page)
     return render_template(
         "classes.html",

@@ -6,6 +6,7 @@ import logging
 import webbrowser
 from collections.abc import Sequence
 
+from curate_app import predict_commands
 from curate_app.access import add_access_options, is_loopback, read_access
 from curate_app.auto import DEFAULT_REJECT, AutoOutcome, judge_automatically
 from curate_app.server import Server
@@ -43,6 +44,7 @@ def command_line() -> CommandLine:
     verb.add_argument("--open", action="store_true", help="open the browser, too")
 
     _add_auto_verb(command)
+    predict_commands.add_verb(command)
 
     verb = command.verb(
         "undo",

@@ -1,8 +1,11 @@
 """What a request works with: the open catalogue, the thumbnails, and who is judging."""
 
 import threading
+import weakref
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from flask import Flask, current_app, g, request
 
@@ -13,8 +16,10 @@ from dataset.catalog import Catalog
 from dataset.errors import ConfigError
 from dataset.image_store import ImageStore
 from dataset.judge_name import judge_name
-from dataset.keep_rule import KeepRule, read_rule
+from dataset.keep_rule import RULE_FILE, KeepRule, read_rule
 from dataset.workspace import Workspace
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +37,11 @@ def install(app: Flask, data: Path, who: str) -> None:
     """Lay out the desk of `app`; raises ConfigError or DataError as `create_app` says."""
     workspace = Workspace(data)
     path = workspace.require_catalog()
-    # Opened once now, so that a damaged or newer catalogue is told before the first page.
-    Catalog(path, create=False).close()
+    # Opened now, so that a damaged or newer catalogue is told before the first page; and kept open,
+    # so that no request is the last one out, which would have to tidy up SQLite's log at its end.
+    weakref.finalize(app, Catalog(path, create=False).close)
     app.extensions["overview"] = Overview()
+    app.extensions["held"] = {}
     app.extensions["desk"] = Desk(
         data=workspace.root,
         catalog_path=path,
@@ -69,11 +76,37 @@ def catalog() -> Catalog:
 
 def keep_rule() -> tuple[KeepRule, str]:
     """The rule of the data folder and ""; where that is broken, the default and what to edit."""
+
+    def read() -> tuple[KeepRule, str]:
+        try:
+            return read_rule(desk().data), ""
+        except ConfigError as error:
+            line = one_line(error)
+            return KeepRule(), f"{line}. Edit the file; until then the default rule suggests."
+
+    return held("keep rule", written(desk().data / RULE_FILE), read)
+
+
+def held(name: str, state: Hashable, read: Callable[[], T]) -> T:
+    """What `read` gave last time for this name, as long as `state` is the same."""
+    known: dict[str, tuple[Hashable, T]] = current_app.extensions["held"]
+    entry = known.get(name)
+    if entry is None or entry[0] != state:
+        entry = known[name] = (state, read())
+    return entry[1]
+
+
+def written(path: Path) -> tuple[int, int] | None:
+    """When a file was written and its size; None where there is none."""
     try:
-        return read_rule(catalog().path.parent), ""
-    except ConfigError as error:
-        line = " ".join(str(error).split())
-        return KeepRule(), f"{line}. Edit the file; until then the default rule suggests."
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _close_catalog(_error: BaseException | None = None) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dataset.errors import ConfigError, DataError
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 EMBEDDINGS_FILE = "embeddings.npz"
 _DIGEST_BYTES = 32
@@ -34,8 +34,7 @@ class Embeddings:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._axes: Floats | None = None
-        self._middle: Floats | None = None
+        self._turn: tuple[Floats, Floats] | None = None  # what is taken off (D,), axes (D, K)
         try:
             with zipfile.ZipFile(path) as archive:
                 digests = self._array(archive, "sha256")
@@ -65,19 +64,20 @@ class Embeddings:
                 f"embeddings {self.path} are of other pictures: none of the {len(sha256)} looked "
                 "for is there; make them of this catalogue's files"
             )
-        self._middle = known.mean(axis=0, dtype=np.float32)
-        _u, sizes, axes = np.linalg.svd(known - self._middle, full_matrices=False)
+        middle = known.mean(axis=0, dtype=np.float32)
+        _u, sizes, axes = np.linalg.svd(known - middle, full_matrices=False)
         kept = min(DIRECTIONS, int((sizes > 1e-4 * max(float(sizes[0]), 1e-12)).sum()))
         # Whitened to the root: directions that matter more keep some of their weight.
         weights = np.sqrt(np.sqrt(len(known)) / np.maximum(sizes[:kept], 1e-12))
-        self._axes = (axes[:kept] * weights[:, None]).T.astype(np.float32)
+        self._turn = middle, (axes[:kept] * weights[:, None]).T.astype(np.float32)
         return kept
 
     def features(self, sha256: Sequence[str]) -> Floats:
         """(B, up to 96): each picture's vector along the axes learned; NaN for one without."""
-        assert self._axes is not None and self._middle is not None, "learn_axes comes first"
+        assert self._turn is not None, "learn_axes comes first"
+        middle, axes = self._turn
         found, vectors = self._look_up(sha256)
-        features: Floats = (vectors - self._middle) @ self._axes
+        features: Floats = (vectors - middle) @ axes
         features[~found] = np.nan
         return features
 

@@ -1,4 +1,4 @@
-"""The way out: what a pack would hold, the command that makes it as a job, and the packs there are."""
+"""The way out: what a pack would hold, the job that makes it, and the packs there are."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -41,7 +42,8 @@ _LISTS = ("labels", "licences")
 _SINGULAR = {"label": "labels", "licence": "licences"}
 _LONGEST = 200
 _MOST_VALUES = 1000
-_LONGEST_NAME = 80
+_LONGEST_NAME = 80  # bytes
+_MANIFEST = ".manifest.json"
 _LARGEST_MANIFEST = 256 * 1024 * 1024
 _HELP = {"short": "classes.show", "alike": "duplicates.show", "compare": "duplicates.show"}
 
@@ -119,13 +121,10 @@ def manifest(name: str) -> Response:
     """The manifest of a pack as a file to save."""
     if request.args:
         abort(400, "this address takes no keys")
-    try:
-        PackConfig(name=name)
-    except ConfigError:
-        abort(404)
-    path = _manifest_path(Workspace(desk().data).packs, name)
-    if path.is_symlink() or not path.is_file():
+    paths = dict(_manifests(desk().data))
+    if name not in paths:
         abort(404, f"there is no pack {name[:_LONGEST_NAME]!r}; pack it first")
+    path = paths[name]
     return send_file(
         path.resolve(), mimetype="application/json", as_attachment=True, download_name=path.name
     )
@@ -148,43 +147,47 @@ def pack_arguments(config: PackConfig) -> list[str]:
 
 def packs(data: Path) -> list[PackFile]:
     """The packs of a data folder, newest first."""
-    folder = Workspace(data).packs
-    found = [
-        _pack_file(path)
-        for path in folder.glob("*.manifest.json")
-        if path.is_file() and not path.is_symlink()
-    ]
+    found = [_pack_file(name, path) for name, path in _manifests(data)]
     return sorted(found, key=lambda pack: (pack.made_at, pack.name), reverse=True)
 
 
-def _pack_file(path: Path) -> PackFile:
-    name = path.name.removesuffix(".manifest.json")
+def _manifests(data: Path) -> list[tuple[str, Path]]:
+    """The names of the packs that there are and their manifests, which are files and no links."""
+    return [
+        (path.name.removesuffix(_MANIFEST), path)
+        for path in Workspace(data).packs.glob(f"*{_MANIFEST}")
+        if path.is_file() and not path.is_symlink()
+    ]
+
+
+def _pack_file(name: str, path: Path) -> PackFile:
     stat = path.stat()
     made_at = datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(timespec="seconds")
     facts: dict[str, Any] = {"name": name, "made_at": made_at}
     facts["manifest"] = url_for("export.manifest", name=name)
     pack = path.with_name(f"{name}.h5")
     try:
-        if stat.st_size > _LARGEST_MANIFEST:
-            raise ValueError("too large")
-        told = json.loads(path.read_text("utf-8"))
-        return PackFile(
-            count=int(told["rows"]),
-            size=int(told["config"]["size"]),
-            classes=len(told["classes"]),
-            splits={str(key): int(value) for key, value in told["splits"].items()},
-            content_hash=str(told["content_hash"]),
-            byte_count=pack.stat().st_size,
-            **facts,
-        )
+        told = _manifest_facts(path, stat.st_mtime_ns, stat.st_size)
+        return PackFile(byte_count=pack.stat().st_size, **told, **facts)
     except FileNotFoundError:
         return PackFile(problem=f"{pack.name} is missing; pack it again", **facts)
     except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return PackFile(problem="the manifest is damaged; pack it again", **facts)
 
 
-def _manifest_path(folder: Path, name: str) -> Path:
-    return folder / f"{name}.manifest.json"
+@lru_cache(maxsize=64)
+def _manifest_facts(path: Path, _changed_at: int, byte_count: int) -> dict[str, Any]:
+    """What the page tells of a manifest, which may be long; read again when the file changes."""
+    if byte_count > _LARGEST_MANIFEST:
+        raise ValueError("no manifest is as large")
+    told = json.loads(path.read_text("utf-8"))
+    return {
+        "count": int(told["rows"]),
+        "size": int(told["config"]["size"]),
+        "classes": len(told["classes"]),
+        "splits": {str(key): int(value) for key, value in told["splits"].items()},
+        "content_hash": str(told["content_hash"]),
+    }
 
 
 def _plans() -> Plans:
@@ -217,7 +220,7 @@ def _read_address() -> dict[str, Any]:
 def _config(values: Mapping[str, Any]) -> PackConfig:
     """Raises ConfigError with a line for the person at the form."""
     name = values.get("name", "")
-    if len(str(name)) > _LONGEST_NAME or str(name).startswith("."):
+    if len(str(name).encode("utf-8", "replace")) > _LONGEST_NAME or str(name).startswith("."):
         raise ConfigError(f"name must have at most {_LONGEST_NAME} letters and no dot in front")
     for key in _LISTS:
         if isinstance(values.get(key), list) and len(values[key]) > _MOST_VALUES:

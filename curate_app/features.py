@@ -5,8 +5,10 @@ differences, the rest from its quality scores, its size and its file.
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from dataset.catalog.appearances import AppearanceBlock
 from dataset.fingerprint import COLOUR_SIDE, LUMA_SIDE, Looks
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 # Scores that follow from the size are left out: that is there already.
 MEASURES = (
@@ -82,7 +84,8 @@ def _dct_basis(side: int) -> Floats:
     places = (np.arange(side) + 0.5) / side
     basis = np.cos(np.pi * np.arange(side)[:, None] * places) * np.sqrt(2 / side)
     basis[0] /= np.sqrt(2)
-    return basis.astype(np.float32)
+    single: Floats = basis.astype(np.float32)
+    return single
 
 
 def _edges(luma: Floats) -> Floats:
@@ -124,7 +127,7 @@ def _texture(spectrum: Floats) -> Floats:
     energy = (spectrum**2).reshape(len(spectrum), -1)
     bands = [
         ((radius >= low) & (radius < high)).ravel().astype(np.float32)
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in itertools.pairwise(edges)
     ]
     wide = ((columns > rows) & (radius >= 1)).ravel().astype(np.float32)
     tall = ((rows > columns) & (radius >= 1)).ravel().astype(np.float32)

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
 
@@ -68,8 +69,8 @@ def show() -> str | Response:
         tiles=tiles,
         sorts=sorts,
         query=view_arguments(where, sort),
+        query_text=query_text(where, sort),
         percent=round(100 * page.first / max(page.total - 1, 1)),
-        columns={name: name for name in sorts},
         **shown,
     )
 
@@ -77,6 +78,12 @@ def show() -> str | Response:
 def view_arguments(where: Filter, sort: Sort) -> dict[str, Any]:
     """Filter and sort as addresses carry them: only what is set."""
     return {**arguments(where), **({} if str(sort) == "id" else {"sort": str(sort)})}
+
+
+def query_text(where: Filter, sort: Sort) -> str:
+    """Filter and sort as the end of an address, "?" included; "" when nothing is set."""
+    query = urlencode(view_arguments(where, sort))
+    return f"?{query}" if query else ""
 
 
 def grid_address(where: Filter, sort: Sort, **more: Any) -> str:

@@ -1,6 +1,7 @@
 """New pictures against the kept ones: what is there already is folded away, the rest is sorted by
 what it does for the classes that are short."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,21 +65,20 @@ def show() -> str | Response:
     check_keys("label", "after")
     label, after = _read_label(), read_after()
     fold, compared = arrivals_of(catalog())
-    queue = _queue(fold)
+    queue = _queue(fold, after)
     need = _need_of(queue.needs, label)
     wanted = queue.of(label)
-    best = wanted[: min(need.short, MOST_ACCEPTED)] if need else []
     start = wanted.index(after) + 1 if after in wanted else 0
+    best = wanted[: min(need.short, MOST_ACCEPTED)] if need and not start else []
     size = max(TILES_PER_PAGE, len(best)) if not start else TILES_PER_PAGE
     ids = wanted[start : start + size]
     more = None
     if len(wanted) > start + size:
-        arguments = {} if label is None else {"label": label}
-        more = url_for("incoming.show", **arguments, after=ids[-1])
+        more = url_for("incoming.show", label=label, after=ids[-1])
     page: dict[str, Any] = {
         "waiting": len(wanted),
         "repeats": len(fold.repeats),
-        "copies": sum(map(len, fold.copies.values())),
+        "copies": sum(len(fold.copies.get(image_id, ())) for image_id in wanted),
         "best": best,
         "next": more,
         "pending": compared.pending,
@@ -179,8 +179,9 @@ def _repeat(new: int, kept: int) -> Change:
     return Change(image_id=new, field="status", value="reject", reason=f"duplicate of #{kept}")
 
 
-def _queue(fold: Fold) -> Queue:
-    """Everything undecided but repeats, doubtful ones and worse copies, sorted."""
+def _queue(fold: Fold, place: int = 0) -> Queue:
+    """Everything undecided but repeats, doubtful ones and worse copies, sorted; and the picture
+    `place` in its place, whatever became of it."""
     with overview().reading(catalog()) as view:
         folded = [
             *fold.repeats,
@@ -193,6 +194,7 @@ def _queue(fold: Fold) -> Queue:
         targets = targets_of(catalog().settings.all())
         needs = needs_of(view.labels, view.label, view.status, targets, repeated)
         waiting[view.rows_of(folded)] = False
+        waiting[view.rows_of([place])] = True
         rows = np.flatnonzero(waiting)
         merits, by_prediction = _merits(view, rows)
         useful = usefulness(needs, view.labels, view.label[rows], merits)
@@ -236,3 +238,9 @@ def _read_label() -> str | None:
     if label is not None and len(label) > LONGEST_LABEL:
         abort(400, f"label is longer than {LONGEST_LABEL} letters")
     return label
+
+
+@blueprint.app_template_filter("shell_word")
+def shell_word(value: object) -> str:
+    """A value as one word of a command line."""
+    return shlex.quote(str(value))

@@ -57,13 +57,30 @@ class Job:
         return last[0].removeprefix("error: ") if last else f"it ended with {self.exit_code}"
 
     @property
+    def summary(self) -> str:
+        """How far it has come, in words: the step, done of total, rate, time left."""
+        if self.state == "queued":
+            return "waits for another one of its kind"
+        if not self.step:
+            return "" if self.is_over else "starting"
+        of_total = "" if self.total is None else f" of {self.total:,}"
+        parts = [f"{self.step}: {self.done:,}{of_total} {self.unit}"]
+        if self.rate:
+            parts.append(f"{self.rate:,.0f}/s" if self.rate >= 10 else f"{self.rate:.1f}/s")
+        if not self.is_over and self.eta_s is not None:
+            parts.append(f"{_clock(self.eta_s)} left")
+        if self.is_over and self.started is not None and self.ended is not None:
+            parts.append(f"took {_clock(self.ended - self.started)}")
+        return ", ".join([*parts, *([self.note] if self.note else [])])
+
+    @property
     def shell_line(self) -> str:
         """The command as one types it in a terminal."""
         return shlex.join(["python", *self.command[1:]])
 
     def as_json(self) -> dict[str, Any]:
         names = ("id", "kind", "title", "state", "step", "done", "total", "unit", "rate", "eta_s")
-        more = ("note", "result", "exit_code", "queued_at", "error")
+        more = ("note", "result", "exit_code", "queued_at", "error", "summary")
         until = self.ended or time.monotonic()
         return {
             **{name: getattr(self, name) for name in (*names, *more)},
@@ -94,3 +111,9 @@ def _number(value: Any) -> float | None:
     """A finite number that is not negative, or None."""
     fits = type(value) in (int, float) and 0 <= value < math.inf
     return value if fits else None
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -10,7 +10,7 @@ from curate_app.filters import BadFilter
 from curate_app.overview import Mask, Overview, Rows
 
 _CURSOR = re.compile(
-    r"(?:(?P<value>none|-?\d{1,20}(?:\.\d{1,12})?(?:e[+-]?\d{1,2})?):)?(?P<id>\d{1,19})", re.ASCII
+    r"(?:(?P<value>none|-?\d{1,20}(?:\.\d{1,20})?(?:e[+-]?\d{1,2})?):)?(?P<id>\d{1,19})", re.ASCII
 )
 
 

@@ -36,6 +36,11 @@ class ClassCount:
         return sum(self.splits.values())
 
     @property
+    def most(self) -> int:
+        """How long its bar is: what there is, or what there shall be."""
+        return max(self.count, self.target)
+
+    @property
     def short(self) -> int:
         return max(0, self.target - self.count)
 

@@ -9,12 +9,14 @@ from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json
 from curate_app.filters import BadFilter
 from curate_app.grid import view_arguments
+from curate_app.nearest import Neighbour, nearest
 from curate_app.ordering import Sort, Sorted
 from curate_app.overview import overview
+from curate_app.standards import standard
 from curate_app.tiles import tiles_of
 from dataset.config import to_mapping
-from dataset.issues import standard_of
-from dataset.quality import issues_of, read_cuts
+from dataset.quality import issues_of
+from dataset.records import ImageRecord
 
 blueprint = Blueprint("picture", __name__)
 
@@ -49,6 +51,7 @@ def show(image_id: int) -> str | Response:
         after=after,
         arguments=view_arguments(where, sort),
         labels=labels,
+        near=_near(image_id),
         **facts,
     )
 
@@ -56,7 +59,7 @@ def show(image_id: int) -> str | Response:
 def _facts(image_id: int) -> dict[str, Any]:
     """What hangs on a picture; `handed_*` are (giver, fact) of the duplicates it stands for."""
     images, handover, judgements = catalog().images, catalog().handover, catalog().judgements
-    standard = standard_of(catalog(), read_cuts(catalog().path.parent))
+    chosen, warning = standard()
     quality = images.quality(image_id)
     return {
         "captions": images.captions(image_id),
@@ -65,12 +68,21 @@ def _facts(image_id: int) -> dict[str, Any]:
         "handed_origins": handover.origins_of([image_id]).get(image_id, []),
         "duplicate_of": handover.keeper_of(image_id),
         "duplicates": handover.losers_of([image_id]).get(image_id, []),
+        "hashes": images.hashes_of(image_id),
+        "votes": len(judgements.votes.of_image(image_id)),
         "quality": quality,
-        "preset": standard.preset,
-        "issues": issues_of(quality, standard.rules),
+        "preset": chosen.preset,
+        "warning": warning,
+        "issues": issues_of(quality, chosen.rules),
         "events": judgements.of_image(image_id),
         "decisions": judgements.pairs.of_image(image_id),
     }
+
+
+def _near(image_id: int) -> list[tuple[Neighbour, ImageRecord]]:
+    found = nearest(catalog(), image_id)
+    records = catalog().images.records([near.id for near in found])
+    return [(near, records[near.id]) for near in found if near.id in records]
 
 
 def _as_json(facts: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
@@ -53,7 +54,8 @@ def show() -> str | Answer:
     mode, top, classes = _read_mode(), _read_top(), contests()
     label = request.args.get("label")
     if label is None:
-        return redirect(url_for("rank.show", **{**request.args, "label": _first(classes)}))
+        whole = urlencode({**request.args, "label": _first(classes)})
+        return redirect(f"{url_for('rank.show')}?{whole}")
     if label not in classes and (label or classes):
         abort(404, f"there is no class {label[:80]!r} in this catalogue")
     standing = ranker().standing(catalog(), label, top)
@@ -64,6 +66,7 @@ def show() -> str | Answer:
         "mode": mode,
         "target": _target(label),
         "mine": classes[label].voters[who()] if label in classes else 0,
+        "votes": classes[label].votes if label in classes else 0,
         "heldout": dataclasses.asdict(standing.heldout),
         "left_bias": standing.left_bias,
         "left_bias_deviation": standing.left_bias_deviation,

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 # How sure the belief in the prior's spread is: the deviation of its logarithm.
-_BELIEF = 0.3
+_BELIEF = 0.4
 _LOG_SPREADS = (np.log(0.2), np.log(6.0))
 _SPREAD_TOLERANCE = 2e-3
 _MOST_SPREADS = 12

@@ -4,15 +4,16 @@ The prior gives each group its own variance (automatic relevance, MacKay 1994); 
 the noise are those under which the examples are likeliest (Rasmussen and Williams 2006, 5.4).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.optimize import minimize
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
 
 # Rows that the weights of the groups are chosen on: their cost grows with the third power.
@@ -89,7 +90,7 @@ def fit(features: Floats, rows: Rows, groups: Mapping[str, slice], *, seed: int 
         value=np.where(points, rows.value - bias, rows.value),
         weight=rows.weight,
     )
-    variances, shares = _group_variances(features, middle, rows, groups, seed)
+    variances = _group_variances(features, middle, rows, groups, seed)
     columns = np.concatenate(
         [np.arange(part.start, part.stop) for name, part in groups.items() if name in variances]
     )
@@ -102,6 +103,7 @@ def fit(features: Floats, rows: Rows, groups: Mapping[str, slice], *, seed: int 
     ).astype(np.float32)
     gram, moment, total = _sums(features, middle, rows, columns, scale)
     mean, root, noise = _posterior(gram, moment, total, len(rows))
+    told = _design(features, middle, rows.some(np.arange(min(len(rows), _BLOCK))), columns)
     return Linear(
         columns=columns,
         bias=bias,
@@ -109,11 +111,24 @@ def fit(features: Floats, rows: Rows, groups: Mapping[str, slice], *, seed: int 
         mean=(scale * mean).astype(np.float32),
         root=(scale[:, None] * root).astype(np.float32),
         noise=noise,
-        shares=shares,
+        shares=_shares(told * (scale * mean), [n for n in groups if n in variances], groups),
     )
 
 
-def _design(features: Floats, middle: Floats, rows: Rows, columns: slice | NDArray[np.int64]) -> Floats:
+def _shares(parts: Doubles, names: Sequence[str], groups: Mapping[str, slice]) -> dict[str, float]:
+    """How much of the fitted values' variance each group makes; `parts` (R, D) add up to them."""
+    found, start = {}, 0
+    for name in names:
+        width = groups[name].stop - groups[name].start
+        found[name] = float((parts[:, start : start + width].sum(axis=1) ** 2).mean())
+        start += width
+    total = max(sum(found.values()), 1e-12)
+    return {name: share / total for name, share in found.items()}
+
+
+def _design(
+    features: Floats, middle: Floats, rows: Rows, columns: slice | NDArray[np.int64]
+) -> Floats:
     """The rows' weighted features, (R, D): a point's against the middle, or a difference."""
     points = rows.minus < 0
     other = np.where(points[:, None], middle[columns], features[rows.minus][:, columns])
@@ -123,8 +138,8 @@ def _design(features: Floats, middle: Floats, rows: Rows, columns: slice | NDArr
 
 def _group_variances(
     features: Floats, middle: Floats, rows: Rows, groups: Mapping[str, slice], seed: int
-) -> tuple[dict[str, float], dict[str, float]]:
-    """The variance of every group that counts, against the noise, and its share of the whole."""
+) -> dict[str, float]:
+    """The variance of every group that counts, against the noise."""
     chosen = rows
     if len(rows) > _ROWS_FOR_GROUPS:
         some = np.random.default_rng(seed).permutation(len(rows))[:_ROWS_FOR_GROUPS]
@@ -145,10 +160,7 @@ def _group_variances(
     shares = told / max(float(told.sum()), 1e-12)
     counts = shares >= min(_NEGLIGIBLE, float(shares.max()))
     names = list(groups)
-    return (
-        {name: float(v) for name, v, c in zip(names, variances, counts, strict=True) if c},
-        {name: float(s) for name, s, c in zip(names, shares, counts, strict=True) if c},
-    )
+    return {name: float(v) for name, v, c in zip(names, variances, counts, strict=True) if c}
 
 
 def _surprise(logs: Doubles, kernels: Doubles, target: Doubles) -> tuple[float, Doubles]:
@@ -203,5 +215,3 @@ def _posterior(
     ridge, misfit = found
     mean = vectors @ (turned / (values + ridge))
     return mean, vectors / np.sqrt(values + ridge), float(np.sqrt(misfit / max(count, 1)))
-
-

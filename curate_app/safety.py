@@ -6,8 +6,10 @@ Host names are checked against DNS rebinding; tokens follow the double-submit pa
 import hmac
 import re
 import secrets
+from typing import Any
 
 from flask import Flask, Response, abort, current_app, request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import Forbidden
 
 from curate_app.access import Access
@@ -24,7 +26,8 @@ _HEADERS = {
     "base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Nothing to others; with no-referrer a browser would send even our own forms without origin.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -36,8 +39,19 @@ class MissingToken(Forbidden):
     description = "the page is older than the app's last start; reload it"
 
 
+class CarefulJson(DefaultJSONProvider):
+    """JSON as ever, but thousands of brackets inside each other are no JSON instead of a bug."""
+
+    def loads(self, s: str | bytes, **options: Any) -> Any:
+        try:
+            return super().loads(s, **options)
+        except RecursionError as error:
+            raise ValueError("too many brackets inside each other") from error
+
+
 def install(app: Flask, port: int | None, access: Access) -> None:
     """Guard every request of `app`, which is served on `port` (None: any) to whom `access` says."""
+    app.json = CarefulJson(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_POST_BYTES
     app.config["CSRF_TOKEN"] = secrets.token_urlsafe(32)
 

@@ -10,11 +10,10 @@ import numpy as np
 from curate_app.desk import catalog, keep_rule
 from curate_app.ranker import HeldOut, Standing
 from curate_app.tiles import Tile, tiles_of
+from curate_app.top_k import most_wrong
 
 # Half of a 95 % interval, in standard deviations.
 MARGIN = 1.96
-# The top is settled when this share of it, or less, is expected not to belong there.
-SETTLED_SHARE = 0.02
 # The list shows this many places from the top, before the cut and after it.
 _SHOWN_FIRST, _SHOWN_BEFORE, _SHOWN_AFTER = 24, 24, 24
 _STRIP_SIDE = 40
@@ -99,16 +98,16 @@ def percent(share: float) -> str:
 
 
 def count_text(number: float) -> str:
-    """An expected number of pictures: 0.04, 1.3, 12."""
-    if number >= 9.95:
-        return f"{number:.0f}"
-    return f"{number:.1f}" if number >= 0.095 else f"{number:.2f}"
+    """An expected number of pictures: <0.01, 0.25, 1, 1.3, 12."""
+    if 0 < number < 0.01:
+        return "<0.01"
+    return f"{number:.0f}" if number >= 9.95 else f"{number:.2g}"
 
 
 def progress_of(standing: Standing) -> Progress:
     """How far the class of `standing` is."""
     n, k, wrong = standing.contenders, standing.k, standing.expected_wrong
-    settled, limit = standing.settled and n > 0, SETTLED_SHARE * k
+    settled, limit = standing.settled and n > 0, most_wrong(k)
     return Progress(
         label=standing.label or "",
         contenders=n,
@@ -136,11 +135,11 @@ def progress_without_votes(label: str, contenders: int, target: str) -> Progress
         votes=0,
         people=0,
         expected_wrong=top * (1 - top / max(contenders, 1)),
-        limit=SETTLED_SHARE * top,
+        limit=most_wrong(top),
         settled=False,
         fresh=True,
         done=0.0,
-        line=_line(contenders, top, 0, 0.0, SETTLED_SHARE * top, False),
+        line=_line(contenders, top, 0, 0.0, most_wrong(top), False),
         sure="",
     )
 
@@ -171,7 +170,7 @@ def _are(count: int) -> str:
 
 
 def _is(number: float) -> str:
-    return "is" if count_text(number) in ("1", "1.0") else "are"
+    return "is" if count_text(number) == "1" else "are"
 
 
 def facts_line(standing: Standing) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import url_for
 
-from curate_app.thumbnails import VERSION, ThumbnailKind
+from curate_app.thumbnails import KINDS, VERSION, ThumbnailKind
 from dataset.catalog import Catalog
 from dataset.keep_rule import KeepRule, best_licence
 from dataset.page import web_link
@@ -45,10 +45,16 @@ def tiles_of(catalog: Catalog, records: Sequence[ImageRecord], rule: KeepRule) -
     """
     ids = [record.id for record in records]
     captions, origins = catalog.images.captions_of(ids), catalog.images.origins_of(ids)
+    media = {kind: _media_pattern(kind) for kind in KINDS}
+    page = url_for("picture.show", image_id=0).removesuffix("0")
+    licences: dict[tuple[str, ...], str] = {}
     found = []
     for record in records:
         found_at = origins.get(record.id, [])
-        licence = best_licence(rule, [origin.licence for origin in found_at])
+        choice = tuple(origin.licence for origin in found_at)
+        licence = licences.get(choice)
+        if licence is None:
+            licence = licences[choice] = best_licence(rule, choice)
         best = next((origin for origin in found_at if origin.licence == licence), None)
         found.append(
             Tile(
@@ -64,9 +70,9 @@ def tiles_of(catalog: Catalog, records: Sequence[ImageRecord], rule: KeepRule) -
                 width=record.width,
                 height=record.height,
                 byte_count=record.byte_count,
-                thumbnail=media_address(record.sha256, "tile"),
-                large=media_address(record.sha256, "large"),
-                page=url_for("picture.show", image_id=record.id),
+                thumbnail=media["tile"].format(record.sha256),
+                large=media["large"].format(record.sha256),
+                page=f"{page}{record.id}",
             )
         )
     return found
@@ -81,6 +87,11 @@ def media_address(sha256: str, kind: ThumbnailKind) -> str:
     return url_for("media.show", kind=kind, version=VERSION, sha256=sha256)
 
 
+def _media_pattern(kind: ThumbnailKind) -> str:
+    """The address of a picture with {} for its SHA-256: made once for a page of tiles."""
+    return media_address("0" * 64, kind).replace("0" * 64, "{}")
+
+
 def size_text(byte_count: int) -> str:
     """Bytes as a person reads them: 812 B, 34 kB, 1.2 MB."""
     if byte_count < 1000:
@@ -90,4 +101,12 @@ def size_text(byte_count: int) -> str:
     return f"{byte_count / 1_000_000:.1f} MB"
 
 
-TEMPLATE_FILTERS: dict[str, Callable[..., Any]] = {"size_text": size_text, "web_link": web_link}
+def thumbnail_address(record: ImageRecord) -> str:
+    return media_address(record.sha256, "tile")
+
+
+TEMPLATE_FILTERS: dict[str, Callable[..., Any]] = {
+    "size_text": size_text,
+    "thumbnail_address": thumbnail_address,
+    "web_link": web_link,
+}

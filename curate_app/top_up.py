@@ -50,14 +50,14 @@ class TopUp:
             options.append(f"--set=crawl.contact={self.contact}")
         return [*options, "--", *self.sources]
 
-    def command(self, data: Path) -> str:
-        """As a person types it; every value is quoted for a shell."""
+    def command(self, data: Path) -> list[str]:
+        """The words that a person types; every value is quoted for a shell."""
         words = [f"--query={shlex.quote(self.query)}", f"--limit={self.limit}"]
         if self.label:
             words.insert(1, f"--label={shlex.quote(self.label)}")
         contact = shlex.quote(f"crawl.contact={self.contact or 'YOU@EXAMPLE.ORG'}")
         words += [f"--set={contact}", f"--data={shlex.quote(str(data))}"]
-        return " ".join(["python -m scrape run", *self.sources, *words])
+        return ["python -m scrape run", *self.sources, *words]
 
     def as_json(self) -> dict[str, Any]:
         return {"query": self.query, "sources": list(self.sources), "limit": self.limit}
@@ -106,7 +106,7 @@ def _limit(need: ClassNeed, share: float, sources: int) -> int:
     """Pictures of each source: the gap that the waiting ones leave, over the yield; a round one."""
     gap = max(need.short - need.fresh * share, 0.0)
     each = max(math.ceil(gap / share / sources), _LEAST_ASKED)
-    step = 10 ** max(len(str(each)) - 2, 1)
+    step = int(10 ** max(len(str(each)) - 2, 1))
     return min(math.ceil(each / step) * step, MOST_ASKED)
 
 

@@ -1,16 +1,18 @@
 """What a catalogue holds its pictures to: the preset that suits it, and the cuts that were set."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dataset.catalog import Catalog
 from dataset.fingerprint import FINGERPRINT
-from dataset.quality import Preset, QualityCuts, Rule, rules_of
+from dataset.quality import MEASURES, Preset, QualityCuts, Rule, rules_of
 
 log = logging.getLogger(__name__)
 
 # Below this entropy (bits of the luma histogram) a picture has few tones: drawn, not photographed.
 FEW_TONES = 4.5
+# A setting of the catalogue by this name and a measure's holds the cut that was remembered.
+CUT_SETTING = "cut:"
 # So many pictures are looked at to choose a preset, and this share of them makes logos.
 _SAMPLE = 1000
 _MOST = 0.5
@@ -26,9 +28,38 @@ class Standard:
 
 
 def standard_of(catalog: Catalog, cuts: QualityCuts) -> Standard:
-    """The standard by `cuts`; raises ConfigError for a cut that its measure cannot reach."""
+    """The standard by `cuts`; raises ConfigError for a cut that its measure cannot reach.
+
+    What a file or `--set` says of an issue goes before what was remembered in the judging app,
+    and that before the preset.
+    """
     preset, reason = suited_preset(catalog) if cuts.preset == "auto" else (cuts.preset, "as asked")
-    return Standard(preset, reason, rules_of(cuts, preset))
+    remembered = remembered_cuts(catalog)
+    rules = (
+        rule
+        if rule.issue in cuts.cut
+        else replace(rule, cut=remembered.get(rule.measure, rule.cut))
+        for rule in rules_of(cuts, preset)
+    )
+    return Standard(preset, reason, tuple(rules))
+
+
+def remembered_cuts(catalog: Catalog) -> dict[str, float]:
+    """The cuts that were remembered in the judging app, by measure."""
+    found = {}
+    for name, value in catalog.settings.all().items():
+        measure = MEASURES.get(name.removeprefix(CUT_SETTING))
+        if measure is None or not name.startswith(CUT_SETTING):
+            continue
+        try:
+            cut = float(value)
+        except ValueError:
+            cut = float("nan")
+        if measure.low <= cut <= measure.high:
+            found[measure.name] = cut
+        else:
+            log.warning("the remembered cut of %s is %r, which it cannot be", measure.name, value)
+    return found
 
 
 def suited_preset(catalog: Catalog) -> tuple[Preset, str]:

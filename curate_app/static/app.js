@@ -355,11 +355,12 @@ const ACTS = {
   zoom: toggleZoom,
   open: (tile) => tile && !one(".single") && one(".frame", tile).click(),
   search: () => (one("#search").focus(), one("#search").select()),
+  actual: () => zoom.classList.toggle("actual", zoom.open && !zoom.classList.contains("actual")),
   help: () => (help.open ? help.close() : help.showModal()),
 };
 
 const KEYS = {
-  k: "keep", x: "reject", u: "undo", l: "label", c: "caption", w: "whole", " ": "zoom",
+  k: "keep", x: "reject", u: "undo", l: "label", c: "caption", w: "whole", z: "actual", " ": "zoom",
   b: "best", o: "only", a: "all", n: "different", s: "split", Enter: "open", "/": "search",
   "?": "help", Escape: "back",
 };

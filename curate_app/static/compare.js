@@ -1,10 +1,9 @@
 // Duplicates: the slider with its counts, and two pictures of a group large in one frame, with the
 // same zoom and place in every view. Judging is done by app.js; it acts on the picture shown.
-import { act, currentTile, every, focusTile, load, one, refreshSoon, register } from "./app.js";
+import { act, currentTile, every, focusTile, load, number, one, refreshSoon, register } from "./app.js";
 
 const dialog = one("#compare");
 const stage = one("#stage");
-const number = (tile) => Number(tile.dataset.id);
 const tilesOf = (group) => every(".tile", group);
 
 // ---------------------------------------------------------------- the radius and its counts
@@ -46,9 +45,6 @@ slider.addEventListener("input", () => {
   tellRadius();
 });
 slider.addEventListener("change", goSoon);
-slider.addEventListener("keydown", (event) => {
-  if (event.key === "[" || event.key === "]") moveRadius(event.key === "[" ? -1 : 1);
-});
 one("#radius-form").classList.add("live");
 tellRadius();
 if (sessionStorage.getItem("radius-focused")) {
@@ -123,13 +119,14 @@ function address(tile) {
   return Math.max(width, height) > 1600 ? tile.dataset.large.replace("/large-v", "/full-v") : tile.dataset.large;
 }
 
-function open(tile) {
+function open(tile, view) {
   if (!tile?.closest(".group")) return;
+  state.view = view;
   pair(tile);
   if (!dialog.open) dialog.showModal();
   dialog.focus();
-  fit();
-  render();
+  setView(view);
+  follow();
 }
 
 function pair(tile) {
@@ -152,7 +149,7 @@ function follow() {
   const tile = currentTile();
   if (!dialog.open || !tile?.closest(".group")) return;
   if (tile === shown() && state.keeper?.isConnected) return render();
-  if (pair(tile)) fit();
+  if (pair(tile)) place.fitted = true;
   // Where both are to be seen, the keys act on the one that is compared with the suggested one.
   if (state.view !== "flip" && tile === state.keeper && state.other !== tile) focusTile(state.other);
   render();
@@ -177,9 +174,7 @@ function flip() {
 }
 
 function setView(view) {
-  state.view = state.view === view && view !== "flip" ? "flip" : view;
-  one(".pane:last-child", stage).hidden = state.view !== "beside";
-  if (place.fitted) fit();
+  state.view = view;
 }
 
 // ---------------------------------------------------------------- drawing it
@@ -202,6 +197,7 @@ function render() {
   one(".tag", second).textContent = told(other);
   tellGroup();
   tellSides();
+  if (place.fitted) fit();
   layOut();
 }
 
@@ -260,7 +256,7 @@ function tellSides() {
     side.classList.toggle("shown", state.view === "flip" && tile === shown());
     const list = facts(tile).cloneNode(true);
     every("dd", list).forEach((dd, row) => {
-      if (texts[0][row] === texts[1][row]) return;
+      if (texts[0][row] === texts[1][row] || dd.previousElementSibling.textContent === "Distance") return;
       dd.classList.add("differs");
       dd.previousElementSibling.classList.add("differs");
     });
@@ -300,9 +296,10 @@ function toggleZoom() {
 function layOut() {
   const { width, height } = size(state.keeper);
   for (const sheet of every(".sheet", stage)) {
-    sheet.style.width = `${width * place.scale}px`;
-    sheet.style.height = `${height * place.scale}px`;
-    sheet.style.transform = `translate(${place.x}px, ${place.y}px)`;
+    // Whole pixels: a seam between two halves of one would show as a difference.
+    sheet.style.width = `${Math.round(width * place.scale)}px`;
+    sheet.style.height = `${Math.round(height * place.scale)}px`;
+    sheet.style.transform = `translate(${Math.round(place.x)}px, ${Math.round(place.y)}px)`;
   }
   const percent = place.scale * devicePixelRatio * 100;
   stage.classList.toggle("pixels", percent >= 200);
@@ -357,20 +354,21 @@ let held = 0; // since when the flip key is down
 const KEYS = {
   ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => stepGroup(-1), ArrowDown: () => stepGroup(1),
   f: flip, " ": flip, d: () => setView("difference"), v: () => setView("beside"), z: toggleZoom,
-  "+": zooms.in, "=": zooms.in, "-": zooms.out, c: () => dialog.close(),
+  "+": zooms.in, "=": zooms.in, "-": zooms.out,
 };
 
 // Before app.js sees it: in here arrows and the space bar have another meaning.
 document.addEventListener("keydown", (event) => {
-  if (!dialog.open || event.ctrlKey || event.metaKey || event.altKey || one("#help").open) return;
+  if (!dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (one("dialog[open]:not(#compare)")) return; // a question above it
   if (event.key === "Escape") return event.stopPropagation(); // the dialog closes itself
   setTimeout(follow); // whatever the key does elsewhere
-  if (event.target.matches("input")) return event.stopPropagation();
+  if (event.target.matches("input") && event.key.startsWith("Arrow")) return event.stopPropagation();
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (!KEYS[key] || (event.target.matches("button") && key === " ")) return;
   event.preventDefault();
   event.stopPropagation();
-  if (event.repeat && (key === "f" || key === " " || key === "c")) return;
+  if (event.repeat && (key === "f" || key === " ")) return;
   if (key === "f" || key === " ") held = event.timeStamp;
   KEYS[key]();
 }, true);
@@ -397,6 +395,13 @@ dialog.addEventListener("close", () => focusTile(currentTile()));
 new MutationObserver(follow).observe(one(".stream"), { subtree: true, attributes: true, attributeFilter: ["data-status", "class"] });
 
 register({
-  acts: { compare: (tile) => open(tile), parts: takeApart, tighter: () => moveRadius(-1), looser: () => moveRadius(1) },
-  keys: { c: "compare", p: "parts", "[": "tighter", "]": "looser" },
+  acts: {
+    compare: (tile) => open(tile, "flip"),
+    difference: (tile) => open(tile, "difference"),
+    beside: (tile) => open(tile, "beside"),
+    parts: takeApart,
+    stricter: () => moveRadius(-1),
+    looser: () => moveRadius(1),
+  },
+  keys: { f: "compare", d: "difference", v: "beside", p: "parts", "[": "stricter", "]": "looser" },
 });

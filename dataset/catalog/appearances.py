@@ -1,4 +1,4 @@
-"""What predictions are made from: the first look, the size and the scores of pictures, in blocks."""
+"""What predictions are made from: looks, sizes and scores in blocks, and what was judged."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -100,12 +100,12 @@ class Appearances:
         a, b = _columns(self._db.execute("SELECT a, b FROM edge"), 2)
         return a, b
 
-    def judged_since(self, batch: int) -> int:
-        """How many pictures were kept, rejected or rated after the batch, or had that undone."""
+    def judged_since(self, event: int) -> int:
+        """How many pictures were kept, rejected or rated after the event, or had that undone."""
         row = self._db.execute(
             "SELECT count(DISTINCT image_id) FROM event "
-            "WHERE batch > ? AND field IN ('status', 'stars')",
-            (batch,),
+            "WHERE id > ? AND field IN ('status', 'stars')",
+            (event,),
         ).fetchone()
         return int(row[0])
 

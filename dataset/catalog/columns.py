@@ -93,6 +93,19 @@ class Columns:
             pictures, scores = zip(*rows, strict=True)
             yield np.array(pictures, dtype=np.int64), np.array(scores, dtype=np.float32)
 
+    def hashes(
+        self, algorithm: str, after: int = 0
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
+        """(pictures, 64-bit hashes) of one algorithm, for pictures with an id over `after`."""
+        sql = (
+            "SELECT image_id, value FROM image_hash WHERE algorithm = ? AND image_id > ? "
+            "ORDER BY image_id"
+        )
+        for rows in self._blocks(sql, (algorithm, after)):
+            pictures, texts = zip(*rows, strict=True)
+            codes = np.array([int(text, 16) for text in texts], dtype=np.uint64)
+            yield np.array(pictures, dtype=np.int64), codes
+
     def measures(self) -> list[str]:
         """The names of all quality measures that are stored, found by skipping through the key."""
         rows = self._db.execute(

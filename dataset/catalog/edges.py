@@ -69,6 +69,15 @@ class Edges:
                 ),
             )
 
+    def of_image(self, image_id: int) -> list[Edge]:
+        """The stored pairs of a picture, the surest first."""
+        rows = self._db.execute(
+            "SELECT * FROM edge WHERE a = ?1 UNION ALL SELECT * FROM edge WHERE b = ?1 "
+            "ORDER BY score DESC, a, b",
+            (image_id,),
+        )
+        return [Edge(**{key: row[key] for key in row.keys()}) for row in rows]  # noqa: SIM118
+
     def count(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM edge").fetchone()[0])
 

@@ -270,7 +270,13 @@ class Images:
         return found
 
     def quality(self, image_id: int) -> dict[str, float]:
-        rows = self._db.execute("SELECT * FROM quality WHERE image_id = ?", (image_id,))
+        rows = self._db.execute(  # the key begins with the measure: one look for each of them
+            "WITH RECURSIVE name (m) AS (SELECT min(measure) FROM quality UNION ALL "
+            "SELECT (SELECT min(measure) FROM quality WHERE measure > m) FROM name "
+            "WHERE m IS NOT NULL) SELECT measure, score FROM name "
+            "CROSS JOIN quality ON measure = m AND image_id = ?",
+            (image_id,),
+        )
         return {row["measure"]: float(row["score"]) for row in rows}
 
     def scores(self, measure: str) -> dict[int, float]:
@@ -295,6 +301,15 @@ class Images:
             (version,),
         )
         return {row["id"]: row["sha256"] for row in rows}
+
+    def hashes_of(self, image_id: int) -> dict[str, str]:
+        """Every hash of one picture as hexadecimal text, by algorithm."""
+        rows = self._db.execute(
+            "SELECT algorithm, value FROM image_hash WHERE algorithm IN "
+            "(SELECT DISTINCT algorithm FROM image_hash) AND image_id = ?",
+            (image_id,),
+        )
+        return {row[0]: row[1] for row in rows}
 
     def hash_texts(self, algorithm: str) -> dict[int, str]:
         """All hashes of one algorithm as hexadecimal text, by id."""

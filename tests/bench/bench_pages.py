@@ -98,7 +98,10 @@ def screens(visitor: Visitor) -> Iterator[tuple[str, str]]:
     assert nav is not None
     for address, name in re.findall(r'<a href="([^"]+)"[^>]*>([^<]+)</a>', nav[1]):
         if address != "/":
-            yield f"screen: {name.strip().lower()}", unescape(address)
+            path = unescape(address)
+            if visitor.get(path)[0] == 302:
+                path = visitor.headers["location"]
+            yield f"screen: {name.strip().lower()}", path
 
 
 _turn = iter(range(10**9))

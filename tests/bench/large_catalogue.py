@@ -28,7 +28,7 @@ from dataset.quality import MEASURES
 from dataset.workspace import Workspace
 from tests.curate_app.drawn_catalogue import HOSTILE, drawing, png
 
-VERSION = 2
+VERSION = 3
 SEED = 20_260_101
 LABELS = (*(f"class {number:02d}" for number in range(39)), "")
 SOURCES = ("commons", "openverse", "search", "cards", "museum", "folder")
@@ -39,7 +39,7 @@ LICENCES = (
 FORMATS = ("JPEG", "PNG", "WEBP")
 JUDGES = ("anna", "ben", "me")
 # So many pictures have a file; the pages that are looked at first are theirs.
-DRAWN = 2_000
+DRAWN = 4_000
 HOSTILE_EVERY = 997
 # A word in one caption of a thousand, and one in every seventh.
 RARE_WORD, COMMON_WORD = "quokka", "harbour"

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from dataset.catalog import Catalog
 from dataset.errors import DataError
-from dataset.records import Change, ImageRecord, JudgedField, Origin
+from dataset.records import (
+    JUDGED_CAPTION,
+    Caption,
+    Change,
+    ImageRecord,
+    JudgedField,
+    Origin,
+    PairChange,
+    SettingChange,
+    VoteChange,
+    Wish,
+)
 from tests.dataset.test_catalog import new_image
 
 
@@ -144,3 +155,144 @@ def test_undoing_everything_gives_the_starting_state(
         while catalog.judgements.undo():
             pass
         assert state(catalog) == before
+
+
+def everything(catalog: Catalog) -> object:
+    """All that judgements can change."""
+    votes = catalog.votes.standing()
+    return (
+        state(catalog),
+        catalog.judgements.pairs.verdicts(),
+        list(zip(votes.left.tolist(), votes.right.tolist(), votes.who, strict=True)),
+        catalog.settings.all(),
+    )
+
+
+def mixed(image_id: int, other: int, text: str) -> list[Wish]:
+    return [
+        set_status(image_id, "reject", "blurred"),
+        SettingChange(name=f"target:{text}", value="12"),
+        Change(image_id=image_id, field="label", value=text),
+        VoteChange(left=image_id, right=other, outcome="right"),
+        PairChange(a=image_id, b=other, verdict="different"),
+        Change(image_id=other, field="caption", value=text),
+    ]
+
+
+def test_one_undo_takes_back_everything_of_a_mixed_batch(catalog: Catalog) -> None:
+    fill(catalog)
+    catalog.judgements.apply(mixed(3, 4, "owl"), who="bob", verb="first")
+    before = everything(catalog)
+    batch = catalog.judgements.apply(mixed(1, 2, "dog"), who="ada", verb="mixed")
+    after = everything(catalog)
+    assert after != before
+    log = [entry for entry in catalog.judgements.log() if entry.batch == batch]
+    assert len(log) == 6
+    undone = catalog.judgements.undo()
+    assert undone is not None
+    assert (undone.batch, undone.verb, undone.who) == (batch, "mixed", "ada")
+    assert (len(undone.events), len(undone.pairs), len(undone.votes), len(undone.settings)) == (
+        *(3, 1, 1, 1),
+    )
+    assert everything(catalog) == before
+
+
+def test_a_mixed_batch_with_one_impossible_wish_changes_nothing(catalog: Catalog) -> None:
+    fill(catalog)
+    before = everything(catalog)
+    for bad in (
+        set_status(99, "keep"),
+        SettingChange(name="", value="1"),
+        VoteChange(left=1, right=1, outcome="tie"),
+        PairChange(a=1, b=99, verdict="same"),
+    ):
+        for wishes in ([*mixed(1, 2, "dog"), bad], [bad, *mixed(1, 2, "dog")]):
+            with pytest.raises(DataError):
+                catalog.judgements.apply(wishes, who="ada", verb="mixed")
+            assert everything(catalog) == before
+    assert catalog.judgements.last_batch() == 0
+    assert catalog.judgements.log() == []
+
+
+def test_a_written_caption_stands_before_those_that_were_found(catalog: Catalog) -> None:
+    catalog.images.add(new_image(1), Origin(url="u"), [Caption(text="As found", origin="card")])
+    write = Change(image_id=1, field="caption", value="As written")
+    catalog.judgements.apply([write], who="ada", verb="caption")
+    record = catalog.images.get(1)
+    assert record is not None
+    assert record.caption == "As written"
+    assert [(c.text, c.origin) for c in catalog.images.captions(1)] == [
+        ("As written", JUDGED_CAPTION),
+        ("As found", "card"),
+    ]
+    catalog.judgements.apply(
+        [Change(image_id=1, field="caption", value="")], who="bob", verb="caption"
+    )
+    assert [c.text for c in catalog.images.captions(1)] == ["As found"]
+    catalog.judgements.undo(who="bob")
+    assert [c.text for c in catalog.images.captions(1)] == ["As written", "As found"]
+
+
+def test_log_holds_the_newest_of_all_kinds_newest_batch_first(catalog: Catalog) -> None:
+    fill(catalog)
+    for n in range(3):
+        catalog.judgements.apply(mixed(1, 2, f"v{n}"), who="ada", verb="mixed")
+    catalog.judgements.undo()
+    batches = [entry.batch for entry in catalog.judgements.log(200)]
+    assert batches == sorted(batches, reverse=True)
+    assert set(batches) == {1, 2, 3, 4}
+    assert [entry.batch for entry in catalog.judgements.log(3)] == batches[:3]
+    assert catalog.judgements.log(0) == []
+
+
+wishes = st.one_of(
+    st.builds(set_status, st.integers(1, 4), st.sampled_from(["keep", "reject", "undecided"])),
+    st.builds(
+        Change,
+        image_id=st.integers(1, 4),
+        field=st.just("caption"),
+        value=st.sampled_from(["", "one", "two"]),
+    ),
+    st.builds(
+        PairChange,
+        a=st.integers(1, 2),
+        b=st.integers(3, 4),
+        verdict=st.sampled_from(["", "same", "different"]),
+    ),
+    st.builds(
+        VoteChange,
+        left=st.integers(1, 2),
+        right=st.integers(3, 4),
+        outcome=st.sampled_from(["left", "right", "tie"]),
+    ),
+    st.builds(SettingChange, name=st.sampled_from("ab"), value=st.sampled_from(["", "1", "2"])),
+)
+people = st.sampled_from(["ada", "bob"])
+deeds = st.lists(
+    st.tuples(people, st.one_of(st.none(), st.lists(wishes, min_size=1, max_size=4))), max_size=10
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(deeds)
+def test_two_people_undoing_everything_of_all_kinds_give_the_starting_state(
+    tmp_path_factory: pytest.TempPathFactory, deeds: list[tuple[str, list[Wish] | None]]
+) -> None:
+    with Catalog(tmp_path_factory.mktemp("kinds") / "c.sqlite") as catalog:
+        fill(catalog)
+        before = everything(catalog)
+        for who, wishes in deeds:
+            if wishes is None:
+                catalog.judgements.undo(who=who)
+                continue
+            held = everything(catalog)
+            if catalog.judgements.apply(wishes, who=who, verb="mixed") is None:
+                assert everything(catalog) == held
+            else:
+                catalog.judgements.undo(who=who)
+                assert everything(catalog) == held
+                catalog.judgements.apply(wishes, who=who, verb="mixed")
+        for who in ("ada", "bob"):
+            while catalog.judgements.undo(who=who):
+                pass
+        assert everything(catalog) == before

@@ -1,0 +1,129 @@
+// The classes: targets are saved when their field is left; a top-up starts only by its button.
+
+import { every, load, one, post, toast } from "./app.js";
+import "./copying.js";
+
+// Counts and bars come anew from the server; what somebody types meanwhile stays.
+async function refresh() {
+  const page = await load(location.href);
+  const active = document.activeElement;
+  const field = active?.dataset?.target;
+  const typed = active?.value;
+  for (const part of every("[data-refresh]")) {
+    const fresh = one(`#${part.id}`, page);
+    if (fresh) part.replaceWith(fresh);
+  }
+  if (field === undefined) return;
+  const again = every("[data-target]").find((input) => input.dataset.target === field);
+  if (!again) return;
+  if (again.value !== typed) again.value = typed;
+  again.focus({ preventScroll: true });
+}
+
+async function change(path, body) {
+  try {
+    const answer = await post(path, body);
+    toast(answer.message, { undoable: answer.batch !== null && answer.batch !== undefined });
+    return answer;
+  } catch (error) {
+    toast(error.message, { failed: true });
+    return null;
+  }
+}
+
+const target = (input) => (input.value.trim() === "" ? null : Number(input.value));
+
+document.addEventListener("change", async (event) => {
+  const input = event.target;
+  if (input.dataset.target === undefined) return;
+  if (!input.checkValidity()) return input.reportValidity();
+  await change("/classes/target", { label: input.dataset.target, target: target(input) });
+  await refresh();
+});
+
+// Enter in a target saves it, as leaving it does.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.dataset?.target !== undefined) event.target.blur();
+});
+
+one("#for-all").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = event.target.elements.target;
+  if (await change("/classes/targets", { target: target(field) })) field.value = "";
+  await refresh();
+});
+
+one("#add").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { label, target: wanted } = event.target.elements;
+  if (await change("/classes/target", { label: label.value.trim(), target: target(wanted) })) {
+    event.target.reset();
+    await refresh();
+    label.focus();
+  }
+});
+
+one("#move")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const to = event.target.elements.to.value.trim();
+  const label = one("#panel").dataset.label;
+  const done = await change("/classes/move", { label, to, count: Number(event.target.dataset.count) });
+  if (done) setTimeout(() => location.assign(`/classes?label=${encodeURIComponent(to)}`), 1200);
+});
+
+// ---------------------------------------------------------------- collecting more
+
+const topUp = one("#top-up");
+
+topUp?.addEventListener("change", showCommand);
+topUp?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  showCommand();
+});
+
+async function showCommand() {
+  const address = `/classes?${new URLSearchParams(new FormData(topUp))}`;
+  try {
+    one("#command pre").replaceWith(one("#command pre", await load(address)));
+    history.replaceState(null, "", address);
+  } catch {
+    toast("the command cannot be made of that: check the fields", { failed: true });
+  }
+}
+
+one("#start")?.addEventListener("click", async () => {
+  if (!topUp.reportValidity()) return;
+  const body = Object.fromEntries(new FormData(topUp));
+  const answer = await change("/classes/top-up", body);
+  if (answer) follow(answer.job);
+});
+
+let followed = 0;
+
+async function follow(job) {
+  followed = job;
+  const line = one("#job");
+  while (followed === job) {
+    let state;
+    try {
+      state = await (await fetch(`/jobs/${job}`, { headers: { Accept: "application/json" } })).json();
+    } catch {
+      line.textContent = "the app does not answer; is it still running?";
+      return;
+    }
+    line.textContent = told(state);
+    if (["done", "failed", "stopped"].includes(state.state)) return refresh();
+    await new Promise((wake) => setTimeout(wake, 1000));
+  }
+}
+
+function told(job) {
+  const amount = job.total ? `${job.done} of ${job.total}` : job.done ? `${job.done}` : "";
+  const parts = [job.title, job.state, amount && `${amount} ${job.unit}`, job.note, job.error];
+  return parts.filter(Boolean).join(" · ");
+}
+
+// An undo by key or button changes counts here, too.
+document.addEventListener("acted", () => refresh().catch(() => {}));
+
+if (one("#job")?.dataset.job) follow(Number(one("#job").dataset.job));

@@ -1,0 +1,32 @@
+// Ranked by example: starts learning, shows how far it is, and loads what was learned.
+
+import { load, one, post, register, toast } from "./app.js";
+import { fill, watch } from "./jobs.js";
+
+let starting = false;
+
+async function learn() {
+  if (starting) return;
+  starting = true;
+  try {
+    const job = await post("/examples/learn", {});
+    const page = await load(location.href);
+    one("#learning").replaceWith(one("#learning", page));
+    fill(job);
+    watch();
+    toast("learning from all judgements …");
+  } catch (error) {
+    toast(error.message.replace("not saved", "not started"), { failed: true });
+  } finally {
+    starting = false;
+  }
+}
+
+// What was learned changes every row: the page comes anew, unless nothing came of it.
+document.addEventListener("job-over", (event) => {
+  if (event.detail.kind === "predict" && event.detail.state === "done") location.reload();
+});
+
+one("#choose-class")?.addEventListener("change", (event) => event.target.form.requestSubmit());
+
+register({ acts: { learn }, keys: { r: "learn" } });

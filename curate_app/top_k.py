@@ -1,0 +1,106 @@
+"""The best K: how surely each item is among them, how many places are wrong, when to stop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dataset.errors import DataError
+
+Floats = NDArray[np.float64]
+
+# The top is settled when no more than this share of it is expected to be wrong, or less than a
+# quarter of one place (few places would otherwise have to be surer than anybody asks).
+SETTLED_SHARE = 0.02
+SETTLED_PLACES = 0.25
+# What the votes can tell from neither side of the cut.
+TIED = (0.05, 0.95)
+# Numbers drawn in all; the same ones each time, so that the same votes give the same answer.
+_DRAWN = 3_000_000
+_MOST_DRAWS, _FEWEST_DRAWS = 8_192, 192
+_SEED = 20_521
+# Beyond this many deviations nothing is left to chance.
+_FAR = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Top:
+    """The best `k` of N items: who is in it at present, the probability (N,) of truly belonging
+    there, whether that is open (N,), and how many of the `k` are expected not to."""
+
+    k: int
+    inside: NDArray[np.bool_]
+    probability: Floats
+    tied: NDArray[np.bool_]
+    expected_wrong: float
+    settled: bool
+
+
+def most_wrong(k: int) -> float:
+    """The expected number of wrong places of `k` at which the top is settled."""
+    return max(SETTLED_SHARE * k, SETTLED_PLACES)
+
+
+def top_of(scores: ArrayLike, deviations: ArrayLike, k: int) -> Top:
+    """The best `k` by score; of equal scores the earlier item is in it.
+
+    The true scores are taken as independent Gaussians and drawn many times over: an item belongs
+    there in the share of the draws in which it is one of the best `k`. So the probabilities add up
+    to `k`. That items which were compared with each other move together is left out, which errs
+    to the side of caution. Raises DataError for arrays that do not fit each other, for scores that
+    are no numbers and a `k` that is negative.
+    """
+    means, spreads = np.asarray(scores, np.float64), np.asarray(deviations, np.float64)
+    if means.ndim != 1 or means.shape != spreads.shape:
+        raise DataError("a top needs one deviation for each score")
+    if not (np.isfinite(means).all() and np.isfinite(spreads).all() and (spreads >= 0).all()):
+        raise DataError("scores must be numbers, and their deviations not negative")
+    if k < 0:
+        raise DataError(f"a top of {k} is none; choose 0 or more")
+    size = len(means)
+    k = min(k, size)
+    inside = np.zeros(size, np.bool_)
+    inside[np.argsort(-means, kind="stable")[:k]] = True
+    probability = inside.astype(np.float64)
+    if 0 < k < size:
+        low, high = means - _FAR * spreads, means + _FAR * spreads
+        # Surely in: fewer than k others reach its lowest; surely out: k others never fall so far.
+        surely_in = low > np.partition(high, size - k - 1)[size - k - 1]
+        open_ = ~surely_in & (high >= np.partition(low, size - k)[size - k])
+        probability = surely_in.astype(np.float64)
+        probability[open_] = _drawn(means[open_], spreads[open_], k - int(surely_in.sum()))
+    wrong = float((1 - probability[inside]).sum())
+    return Top(
+        k=k,
+        inside=inside,
+        probability=probability,
+        tied=(probability > TIED[0]) & (probability < TIED[1]),
+        expected_wrong=wrong,
+        settled=bool(wrong <= most_wrong(k)),
+    )
+
+
+def cut_of(scores: Floats, k: int) -> float:
+    """Midway between the `k`-th and the next score; the end that there is when all are on one
+    side."""
+    if not 0 < k < len(scores):
+        return float(scores.min() if k else scores.max()) if len(scores) else 0.0
+    edge = np.partition(scores, (len(scores) - k - 1, len(scores) - k))
+    return float(edge[len(scores) - k - 1] + edge[len(scores) - k]) / 2
+
+
+def _drawn(means: Floats, spreads: Floats, k: int) -> Floats:
+    """The share of draws (N,) in which each item is among the best `k` of these."""
+    size = len(means)
+    if not 0 < k < size:
+        return np.full(size, float(k > 0))
+    dice = np.random.default_rng(_SEED)
+    draws = int(np.clip(_DRAWN // size, _FEWEST_DRAWS, _MOST_DRAWS))
+    block = max(_DRAWN // 12 // size, 1)
+    counts = np.zeros(size, np.int64)
+    for start in range(0, draws, block):
+        shape = (min(block, draws - start), size)
+        found = means + spreads * dice.standard_normal(shape, np.float32)
+        best = np.argpartition(found, size - k, axis=1)[:, size - k :]
+        counts += np.bincount(best.ravel(), minlength=size)
+    return counts / draws
