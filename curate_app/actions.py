@@ -82,7 +82,7 @@ def keep_best() -> Response:
     others = [member for member in members if member != keeper]
     if len(others) == len(members) or not others:
         abort(400, "members must hold the keeper and at least one other picture")
-    settled = catalog().judgements.pairs.settled()
+    settled = catalog().judgements.pairs.settled([keeper, *members])
     apart = [member for member in others if settled.are_apart(keeper, member)]
     others = [member for member in others if member not in set(apart)]
     changes = [Change(image_id=keeper, field="status", value="keep")]
@@ -220,7 +220,10 @@ def read_body(*known: str) -> dict[str, Any]:
     """The JSON object of this request, whose keys are among `known`; errors 400 and 415."""
     if not request.is_json:
         abort(415, "send the action as application/json")
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        body = None
     if not isinstance(body, dict):
         abort(400, "the body is no JSON object")
     unknown = sorted(set(body) - set(known))

@@ -18,6 +18,7 @@ from flask import abort, current_app, request
 from curate_app.actions import read_ids
 from curate_app.address import LARGEST_ID
 from curate_app.desk import catalog, keep_rule
+from curate_app.pairing import ASIDE_SHARE
 from curate_app.ranker import ranker
 from curate_app.tiles import tiles_of
 from dataset.records import ImageRecord, Outcome, VoteChange
@@ -42,12 +43,24 @@ def hand_out(label: str, mode: Mode, count: int, held: Sequence[Sequence[int]]) 
         found = ranker().next_pairs(catalog(), label, count, pairs)
         groups = [([pair.left, pair.right], pair.aside) for pair in found]
     else:
-        fours = ranker().next_fours(catalog(), label, count, pairs)
-        groups = [(list(four.ids), False) for four in fours]
+        groups = _fours(label, count, pairs)
     for ids, _ in groups:
         random.shuffle(ids)
     shown = _pictures({one for ids, _ in groups for one in ids})
     return [_group(ids, aside, shown) for ids, aside in groups if all(one in shown for one in ids)]
+
+
+def _fours(label: str, count: int, pairs: list[tuple[int, int]]) -> list[tuple[list[int], bool]]:
+    """Fours worth a vote; like pairs, every tenth is drawn by lot and goes aside."""
+    ids = ranker().standing(catalog(), label).ids.tolist()
+    by_lot = sum(random.random() < ASIDE_SHARE for _ in range(count)) if len(ids) >= 4 else 0
+    found = [
+        (list(four.ids), False)
+        for four in ranker().next_fours(catalog(), label, count - by_lot, pairs)
+    ]
+    found += [(random.sample(ids, 4), True) for _ in range(by_lot)]
+    random.shuffle(found)
+    return found
 
 
 def hand_out_again(ids: list[int], label: str) -> dict[str, Any]:

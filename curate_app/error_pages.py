@@ -34,6 +34,11 @@ def wants_json() -> bool:
     )
 
 
+def wants_refresh() -> bool:
+    """Whether a page asks for its own counts anew, not for the pictures that it shows already."""
+    return request.headers.get("X-Refresh") == "1"
+
+
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     own_words = error.description if error.description != type(error).description else None

@@ -13,7 +13,7 @@ from curate_app.actions import read_body
 from curate_app.address import check_keys, read_filter
 from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json
-from curate_app.filters import Filter, arguments
+from curate_app.filters import BadFilter, Filter, arguments
 from curate_app.jobs import jobs
 from curate_app.lesson import BINS, Figure, Lesson, judged_since, lesson_of
 from curate_app.overview import Overview, overview
@@ -74,7 +74,10 @@ def show() -> str | Response:
     where = read_filter()
     lesson = lesson_of(catalog())
     new = 0 if lesson is None else judged_since(catalog(), lesson)
-    rows, labels = _rows(where) if lesson else ([], [])
+    try:
+        rows, labels = _rows(where) if lesson else ([], [])
+    except BadFilter as error:
+        abort(400, str(error))
     job = jobs().newest("predict")
     if wants_json():
         return jsonify(

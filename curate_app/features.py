@@ -143,26 +143,37 @@ def _colours(luma: Floats, colour: Floats) -> Floats:
         part.reshape(count, -1) for part in (grey, colour[..., 0], colour[..., 1])
     )  # (B, 256) each
     strength = np.hypot(blue, red)
-    turn = np.arctan2(red, blue) * (_HUES / (2 * np.pi))  # -6 .. 6
-    hues = []
-    for hue in range(_HUES):
-        away = np.abs((turn - hue + _HUES / 2) % _HUES - _HUES / 2)
-        hues.append((np.maximum(0, 1 - away) * strength).mean(axis=1))
-    greys = [
-        np.maximum(0, 1 - np.abs(grey * (_GREYS - 1) - level)).mean(axis=1)
-        for level in range(_GREYS)
-    ]
+    turn = (np.arctan2(red, blue) * np.float32(_HUES / (2 * np.pi))) % _HUES
+    hues = np.sqrt(_histogram(turn, strength, _HUES, is_round=True))
+    greys = _histogram(grey * (_GREYS - 1), np.ones_like(grey), _GREYS)
     moments = [m for part in (grey, blue, red, strength) for m in _moments(part)]
     plain = (strength < 0.1).mean(axis=1)
-    rooted = [np.sqrt(part) for part in hues]
-    return np.stack([*rooted, *greys, *moments, plain], axis=1).astype(np.float32)
+    return np.concatenate(
+        [hues, greys, np.stack([*moments, plain], axis=1)], axis=1, dtype=np.float32
+    )
+
+
+def _histogram(places: Floats, weights: Floats, bins: int, is_round: bool = False) -> Floats:
+    """Mean weights (B, bins) of values (B, P) by place 0..bins - 1, each shared by its two
+    nearest bins; the last one is beside the first where it is round."""
+    count, pixels = places.shape
+    lower = places.astype(np.int32)
+    share = (places - lower) * weights
+    start = np.arange(count, dtype=np.int32)[:, None] * bins
+    upper = (lower + 1) % bins if is_round else np.minimum(lower + 1, bins - 1)
+    lower = lower % bins if is_round else np.clip(lower, 0, bins - 1)
+    sums = np.bincount((lower + start).ravel(), (weights - share).ravel(), count * bins)
+    sums += np.bincount((upper + start).ravel(), share.ravel(), count * bins)
+    found: Floats = np.maximum(sums, 0).reshape(count, bins) / pixels
+    return found
 
 
 def _moments(values: Floats) -> tuple[Floats, Floats, Floats]:
     """Mean, deviation and the cube root of the third moment, each (B,)."""
     mean = values.mean(axis=1)
     away = values - mean[:, None]
-    return mean, values.std(axis=1), np.cbrt((away**3).mean(axis=1))
+    square = away * away
+    return mean, np.sqrt(square.mean(axis=1)), np.cbrt((square * away).mean(axis=1))
 
 
 def _fact_features(block: AppearanceBlock) -> dict[str, Floats]:

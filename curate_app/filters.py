@@ -12,8 +12,11 @@ KEYS = ("status", "label", "source", "licence", "text", "stars", "between")
 
 _LONGEST_VALUE = 200
 _MOST_RANGES = 8
-_RANGE = re.compile(r"(?P<name>[a-z][a-z0-9_ ]{0,39}):(?P<low>[^.,]*(?:\.\d+)?)\.\.(?P<high>[^,]*)")
-_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?(e[+-]?\d{1,2})?", re.IGNORECASE | re.ASCII)
+_RANGE = re.compile(
+    r"(?P<name>[a-z][a-z0-9_ ]{0,39}):(?P<low>[^.,]*(?:\.[^.,]+)?)\.\.(?P<high>[^,]*)"
+)
+_NUMBER = re.compile(r"[+-]?\d{1,21}(\.\d{1,25})?(e[+-]?\d{1,2})?", re.IGNORECASE | re.ASCII)
+_IN_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _STARS = re.compile(r"([0-5])(?:-([0-5]))?")
 
 
@@ -49,6 +52,8 @@ class Filter:
             value = getattr(self, key)
             if value is not None and (not isinstance(value, str) or len(value) > _LONGEST_VALUE):
                 raise BadFilter(f"{key} must be text of at most {_LONGEST_VALUE} letters")
+        if self.text and _IN_NO_TEXT.search(self.text):
+            raise BadFilter("text holds letters that no caption has")
         if self.status not in (None, *STATUSES):
             raise BadFilter(f"status {self.status!r} is none of: {', '.join(STATUSES)}")
         self.star_span()

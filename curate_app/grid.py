@@ -9,11 +9,11 @@ from flask import Blueprint, Response, abort, jsonify, render_template, request,
 
 from curate_app.address import check_keys, read_filter
 from curate_app.desk import catalog, keep_rule
-from curate_app.error_pages import wants_json
+from curate_app.error_pages import wants_json, wants_refresh
 from curate_app.filters import BadFilter, Filter, arguments
 from curate_app.ordering import Cursor, Page, Sort, Sorted
 from curate_app.overview import Mask, Overview, overview
-from curate_app.tiles import tiles_of
+from curate_app.tiles import Tile, tiles_of
 from dataset.records import STATUSES
 
 blueprint = Blueprint("grid", __name__)
@@ -48,11 +48,11 @@ def show() -> str | Response:
             parts = view.parts(where)
             page = _page(Sorted(view, view.combined(parts), sort))
             facets = {facet: _facet(view, facet, where, sort, parts) for facet in FACETS}
+            values = _values(view, page, sort)
             sorts = ["id", *view.names()]
     except BadFilter as error:
         abort(400, str(error))
-    records = catalog().images.records(page.ids)
-    tiles = tiles_of(catalog(), [records[i] for i in page.ids if i in records], keep_rule()[0])
+    tiles = [] if wants_refresh() else _tiles(page.ids)
     shown = {
         "filter": arguments(where),
         "sort": str(sort),
@@ -68,6 +68,7 @@ def show() -> str | Response:
         "grid.html",
         tiles=tiles,
         sorts=sorts,
+        values=[values.get(tile.id, "") for tile in tiles],
         query=view_arguments(where, sort),
         query_text=query_text(where, sort),
         percent=round(100 * page.first / max(page.total - 1, 1)),
@@ -95,13 +96,31 @@ def _page(found: Sorted) -> Page:
         abort(400, "at and after are both a place; give one")
     percent = request.args.get("at")
     if percent is not None:
-        if not (percent.isascii() and percent.isdigit() and int(percent[:9]) <= 100):
+        if not (
+            percent.isascii() and percent.isdigit() and len(percent) <= 3 and int(percent) <= 100
+        ):
             abort(400, f"at {percent[:40]!r} is no whole number from 0 to 100 (percent)")
         place = int(percent) * len(found) // 100
         return found.page(min(place, max(len(found) - TILES_PER_PAGE, 0)), TILES_PER_PAGE)
     return found.page(
         found.place_after(Cursor.read(request.args.get("after", "0"))), TILES_PER_PAGE
     )
+
+
+def _tiles(ids: list[int]) -> list[Tile]:
+    records = catalog().images.records(ids)
+    return tiles_of(catalog(), [records[i] for i in ids if i in records], keep_rule()[0])
+
+
+def _values(view: Overview, page: Page, sort: Sort) -> dict[int, str]:
+    """What each picture of a page was sorted by, where it does not show that anyhow."""
+    if sort.name in ("id", "stars"):
+        return {}
+    scores = view.column(sort.name)[view.rows_of(page.ids)].tolist()
+    return {
+        image_id: f"{sort.name} {score:.4g}" if score == score else f"no {sort.name}"
+        for image_id, score in zip(page.ids, scores, strict=True)
+    }
 
 
 def _facet(

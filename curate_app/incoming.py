@@ -24,7 +24,7 @@ blueprint = Blueprint("incoming", __name__)
 
 TILES_PER_PAGE = 100
 # Accepted as one batch at most, all of them shown before.
-MOST_ACCEPTED = 1000
+MOST_ACCEPTED = 500
 _MOST_PAIRS = 60
 _MOST_CLASSES = 40
 # What speaks for a picture that no prediction was made for: real detail and size.

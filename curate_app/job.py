@@ -70,7 +70,8 @@ class Job:
         if not self.is_over and self.eta_s is not None:
             parts.append(f"{_clock(self.eta_s)} left")
         if self.is_over and self.started is not None and self.ended is not None:
-            parts.append(f"took {_clock(self.ended - self.started)}")
+            seconds = self.ended - self.started
+            parts.append(f"took {seconds:.1f} s" if seconds < 60 else f"took {_clock(seconds)}")
         return ", ".join([*parts, *([self.note] if self.note else [])])
 
     @property

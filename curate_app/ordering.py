@@ -105,7 +105,8 @@ class Sorted:
             if self._sort.descending:
                 return int(np.searchsorted(-own, -cursor.id, "right"))
             return int(np.searchsorted(own, cursor.id, "right"))
-        value = np.inf if cursor.value is None else np.float32(cursor.value)
+        with np.errstate(over="ignore"):
+            value = np.inf if cursor.value is None else np.float32(cursor.value)
         if cursor.value is not None and self._sort.descending:
             value = -value
         low = int(np.searchsorted(self._key, value, "left"))

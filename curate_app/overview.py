@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from flask import current_app
@@ -38,7 +39,7 @@ class Overview:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._catalog: Catalog | None = None
-        self._marks = Marks(picture=0, event=0, origin=0)
+        self._marks = Marks(picture=0, event=0, origin=0)  # of what is in the columns
         self.labels: list[str] = []
         self._label_codes: dict[str, int] = {}
         self.ids = np.zeros(0, dtype=np.int64)
@@ -56,12 +57,12 @@ class Overview:
     def reading(self, catalog: Catalog) -> Iterator["Overview"]:
         """The columns as `catalog` has them now; other threads wait."""
         with self._lock, catalog.snapshot():
-            self._catalog = catalog
+            outer, self._catalog = self._catalog, catalog
             try:
                 self._refresh(catalog)
                 yield self
             finally:
-                self._catalog = None
+                self._catalog = outer
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,8 +72,9 @@ class Overview:
         return [*OWN_COLUMNS, *self._measures]
 
     def stamp(self) -> str:
-        """Changes with every picture, judgement and origin."""
-        return f"{self._marks.picture}-{self._marks.event}-{self._marks.origin}"
+        """Changes with every picture, judgement, origin and measuring."""
+        marks = self._marks
+        return f"{marks.picture}-{marks.event}-{marks.origin}-{marks.scores}"
 
     def rows_of(self, ids: Sequence[int] | NDArray[np.int64]) -> Rows:
         """The row numbers of those of the pictures that are there."""
@@ -161,24 +163,34 @@ class Overview:
     # ------------------------------------------------------------ keeping up with the catalogue
 
     def _refresh(self, catalog: Catalog) -> None:
-        marks = catalog.columns.marks()
-        if marks == self._marks:
+        columns, held = catalog.columns, self._marks
+        marks = columns.marks()
+        if marks == held:
             return
         seen = len(self.ids)
-        if marks.picture > self._marks.picture:
-            self._append(catalog.columns.pictures(self._marks.picture))
-            self._measures = catalog.columns.measures()
-        if marks.event > self._marks.event and seen:
-            for block in catalog.columns.pictures_of(
-                catalog.columns.judged_since(self._marks.event)
-            ):
+        # A step that fails is repeated at the next reading, those before it are not; a snapshot
+        # from before the last reading takes nothing away.
+        if marks.picture > held.picture:
+            self._append(columns.pictures(held.picture))
+            self._marks = replace(self._marks, picture=marks.picture)
+            self._measures = columns.measures()
+        if marks.event > held.event:
+            for block in columns.pictures_of(columns.judged_since(held.event) if seen else ()):
                 self._put(block)
-        if marks.origin > self._marks.origin:
-            for pictures, sources, licences in catalog.columns.origins(self._marks.origin):
+            self._marks = replace(self._marks, event=marks.event)
+        if marks.origin > held.origin:
+            for pictures, sources, licences in columns.origins(held.origin):
                 rows = self.rows_of(pictures)
                 self._tags["source"].add(rows, sources)
                 self._tags["licence"].add(rows, licences)
-        self._marks = marks
+            self._marks = replace(self._marks, origin=marks.origin)
+        if marks.scores > held.scores:
+            self._measures = columns.measures()
+        self._marks = replace(
+            self._marks,
+            caption=max(marks.caption, held.caption),
+            scores=max(marks.scores, held.scores),
+        )
 
     def _append(self, blocks: Iterator[PictureBlock]) -> None:
         label, ids, status, stars = [self.label], [self.ids], [self.status], [self.stars]
@@ -214,7 +226,9 @@ class Overview:
     def _column_stamp(self, name: str) -> str:
         if name in _RATINGS:
             return f"{len(self.ids)} {self._open.ratings.stamp(_RATINGS[name])}"
-        return str(self._marks.event if name == "stars" else len(self.ids))
+        if name == "stars":
+            return str(self._marks.event)
+        return f"{len(self.ids)} {self._marks.scores}"
 
     def _read_column(self, name: str) -> NDArray[np.float32]:
         column = np.full(len(self.ids), np.nan, dtype=np.float32)
@@ -241,10 +255,11 @@ class Overview:
         found = np.ones(len(self.ids), dtype=bool)
         for span in where.ranges():
             column = self.column(span.name)
-            if span.low is not None:
-                found &= column >= span.low
-            if span.high is not None:
-                found &= column <= span.high
+            with np.errstate(over="ignore"):  # a bound beyond float32 is infinite
+                if span.low is not None:
+                    found &= column >= np.float32(span.low)
+                if span.high is not None:
+                    found &= column <= np.float32(span.high)
         return found
 
     @property

@@ -28,7 +28,7 @@ Floats = NDArray[np.floating[Any]]
 Numbers = NDArray[np.int64]
 
 # Pictures learned from at most, drawn by lot: more hardly change what is learned.
-MOST_EXAMPLES = 10_000
+MOST_EXAMPLES = 8_000
 _TARGET = "target:"
 # A class that is full, and one without a target where others have one, still teach a little.
 _WEIGHT_FULL, _WEIGHT_UNASKED = 0.1, 0.3

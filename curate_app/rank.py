@@ -26,6 +26,7 @@ from curate_app.ballot import (
 from curate_app.contests import Contest, contests
 from curate_app.desk import catalog, who
 from curate_app.error_pages import wants_json
+from curate_app.overview import overview
 from curate_app.ranker import Standing, ranker
 from curate_app.scoreboard import (
     Progress,
@@ -35,7 +36,7 @@ from curate_app.scoreboard import (
     progress_without_votes,
     strip_of,
 )
-from dataset.records import OUTCOMES, Change, SettingChange, VoteChange
+from dataset.records import OUTCOMES, STATUSES, Change, SettingChange, VoteChange
 
 blueprint = Blueprint("rank", __name__)
 
@@ -247,14 +248,13 @@ def _address(label: str, mode: Mode, top: int | None) -> str:
 
 def _finish(standing: Standing) -> dict[str, Any]:
     """What keeping the top would do: how many it keeps, how many others it could reject."""
-    records = catalog().images.records(standing.ids.tolist())
-    kept = [int(one) for one in standing.ids if records[int(one)].status == "keep"]
-    best = set(standing.ids[: standing.k].tolist())
-    outside = sum(one not in best for one in kept)
-    note = f"{len(kept) - outside} of them are kept already"
+    with overview().reading(catalog()) as view:
+        kept = view.status[view.rows_of(standing.ids)] == STATUSES.index("keep")
+    inside, outside = int(kept[: standing.k].sum()), int(kept[standing.k :].sum())
+    note = f"{inside} of them {'is' if inside == 1 else 'are'} kept already"
     if outside:
         note += f"; {outside} of the others {'is' if outside == 1 else 'are'} kept now"
-    return {"keep": len(best), "reject": standing.contenders - len(best), "note": note + "."}
+    return {"keep": standing.k, "reject": standing.contenders - standing.k, "note": note + "."}
 
 
 def _named(label: str) -> str:

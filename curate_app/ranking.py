@@ -61,11 +61,16 @@ class Votes:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Scores (N,) in log-odds and their standard deviations (N,); `bias` is the log-odds by which
-    the left one of two equals is chosen; `spread` the standard deviation of the prior."""
+    """Scores (N,) in log-odds and their standard deviations (N,), as means of the posterior, and
+    its `mode` (N,): the MAP estimate, which is a little nearer to the prior where votes are few.
+
+    `bias` is the log-odds by which the left one of two equals is chosen, `spread` the standard
+    deviation of the prior.
+    """
 
     scores: Floats
     deviations: Floats
+    mode: Floats
     bias: float
     bias_deviation: float
     spread: float
@@ -86,13 +91,13 @@ def fit(
     with_bias: bool = True,
     start: Fit | None = None,
 ) -> Fit:
-    """The most probable scores of `items` items (the mode of the posterior), and how sure they are.
+    """The scores of `items` items that the votes tell of, and how sure they are.
 
     `prior` is the mean of the scores before any vote, one number or (items,). `spread` is the
-    prior's standard deviation; None takes the one that the votes make most probable (type II
-    likelihood, MacKay 1992, in Laplace's approximation), held by a weak belief in 1.5. `start` is
+    prior's standard deviation; None takes the one that the votes make most probable (evidence,
+    MacKay 1992), held by a weak belief in 1.5. `start` is
     an earlier fit to begin from: it spares time and changes the spread by 0.2 % at the most.
-    The deviations are those of the Gaussian at the mode; see `Posterior.deviations`.
+    For how scores and deviations come about see `Posterior.means_and_deviations`.
     Raises DataError for votes on items that are not there and for a prior that is no number.
     """
     means = _prior_means(items, prior)
@@ -110,16 +115,16 @@ def fit(
     among = Votes(left=places[votes.left], right=places[votes.right], outcome=votes.outcome)
     posterior = Posterior(among, means[voted], spread or PRIOR_SPREAD, with_bias)
     if start is not None:
-        posterior.begin_at(start.scores[voted], start.bias, spread or start.spread)
+        posterior.begin_at(start.mode[voted], start.bias, spread or start.spread)
     steps = posterior.climb() if spread or not len(votes) else _learn_spread(posterior)
-    scores, deviations = means.copy(), np.full(items, posterior.spread)
-    scores[voted] = posterior.point[:-1]
-    found = posterior.deviations()
-    deviations[voted] = found[:-1]
+    averages, found = posterior.means_and_deviations()
+    mode, scores, deviations = means.copy(), means.copy(), np.full(items, posterior.spread)
+    mode[voted], scores[voted], deviations[voted] = posterior.point[:-1], averages[:-1], found[:-1]
     return Fit(
         scores=scores,
         deviations=deviations,
-        bias=float(posterior.point[-1]),
+        mode=mode,
+        bias=float(averages[-1]),
         bias_deviation=float(found[-1]),
         spread=posterior.spread,
         steps=steps,

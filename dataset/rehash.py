@@ -38,6 +38,7 @@ def rehash(catalog: Catalog, store: ImageStore) -> tuple[int, int]:
                 catalog.images.set_quality(image_id, image.quality)
                 catalog.images.set_hashes(image_id, image.hashes)
                 catalog.images.set_fingerprint(image_id, FINGERPRINT, image.fingerprint)
+                catalog.scores.note_measured()
             progress.advance()
     with catalog.transaction():
         catalog.images.drop_hashes((PHASH, DHASH, FINE, ALPHA))

@@ -44,8 +44,8 @@ async function send(path, body, mayRetry) {
   throw new Error(`not saved: ${answer.error}`);
 }
 
-export async function load(address) {
-  const response = await fetch(address, { headers: { Accept: "text/html" } });
+export async function load(address, { headers = {}, signal } = {}) {
+  const response = await fetch(address, { headers: { Accept: "text/html", ...headers }, signal });
   if (!response.ok) throw new Error(`the app answered ${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
@@ -115,12 +115,16 @@ function showRating() {
 
 // Counts and histories are rendered by the server: fetch the page again and exchange those parts.
 let refreshTimer = 0;
+let refreshing = new AbortController();
 
 export function refreshSoon() {
   clearTimeout(refreshTimer);
+  refreshing.abort(); // whoever judges on needs the machine more than the counts do
   refreshTimer = setTimeout(async () => {
+    refreshing = new AbortController();
     try {
-      const page = await load(location.href);
+      // The header asks for the page without its pictures, where it knows how to.
+      const page = await load(location.href, { headers: { "X-Refresh": "1" }, signal: refreshing.signal });
       for (const part of every("[data-refresh]")) {
         const fresh = one(`#${part.id}`, page);
         if (!fresh) continue;
@@ -130,7 +134,7 @@ export function refreshSoon() {
     } catch {
       // The counts stay as they were; the next action tries again.
     }
-  }, 400);
+  }, 700);
 }
 
 // ---------------------------------------------------------------- where the keys act
@@ -158,6 +162,8 @@ function columns(tiles) {
 }
 
 function step(key, extend) {
+  const beside = { ArrowLeft: "previousElementSibling", ArrowRight: "nextElementSibling" }[key];
+  if (beside && !extend && current?.[beside]?.matches(".tile")) return focusTile(current[beside]);
   const tiles = every(".tile");
   const here = tiles.indexOf(current);
   const group = current?.closest(".group");

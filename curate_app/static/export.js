@@ -1,6 +1,6 @@
 // The pack screen: numbers follow the settings, "Pack" starts the job, the address holds it all.
 
-import { one, every, post, refreshSoon, register, toast } from "./app.js";
+import { one, every, post, register, toast } from "./app.js";
 import { fill, watch } from "./jobs.js";
 
 const form = one("#settings");
@@ -25,7 +25,7 @@ function follow() {
     if (!form.checkValidity()) return;
     const address = `${form.action}?${new URLSearchParams(new FormData(form))}`;
     history.replaceState(null, "", address);
-    refreshSoon();
+    refresh();
   }, 250);
 }
 
@@ -41,10 +41,9 @@ async function pack() {
   button.disabled = true;
   try {
     const job = await post("/export/pack", settings());
-    toast(job.state === "queued" && job.summary ? `${job.title} is queued` : `${job.title} has started`);
-    await refreshNow();
+    toast(`${job.title}: started`);
+    await exchange();
     fill(job);
-    watch();
   } catch (error) {
     toast(error.message.replace("not saved", "not packed"), { failed: true });
   } finally {
@@ -52,11 +51,23 @@ async function pack() {
   }
 }
 
-// The card of the new job comes from the server, as all of the page does.
-async function refreshNow() {
+// Everything but the form comes anew from the server, also when that has something to object.
+async function exchange() {
   const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (response.redirected) return location.reload(); // the app was started again: log in
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  one("#job").replaceWith(one("#job", page));
+  for (const part of every("[data-refresh]")) {
+    const fresh = one(`#${part.id}`, page);
+    if (!fresh) continue;
+    const open = every("details", part).map((details) => details.open);
+    every("details", fresh).forEach((details, i) => (details.open = open[i] ?? false));
+    part.replaceWith(fresh);
+  }
+  watch();
+}
+
+function refresh() {
+  exchange().catch(() => toast("the app does not answer; is it still running?", { failed: true }));
 }
 
 async function copy() {
@@ -71,7 +82,7 @@ async function copy() {
   }
 }
 
-document.addEventListener("job-over", () => refreshSoon());
+document.addEventListener("job-over", refresh);
 
 register({
   acts: { pack, copy, edit: () => one("input", form).focus() },

@@ -267,6 +267,7 @@ function arm(what) {
   for (const button of every("[data-act=arm]")) {
     button.setAttribute("aria-pressed", String(button.dataset.value === what));
   }
+  one("[data-act=arm-all]").hidden = !what || what === "open";
   if (what) say(QUESTIONS[what]);
   else if (Object.values(QUESTIONS).includes(one("#told").textContent)) say("");
 }
@@ -466,7 +467,8 @@ const ACTS = {
   tie,
   skip,
   undo,
-  arm: (_tile, { value }) => arm(value),
+  arm: (_tile, { value }) => arm(armed === value ? "" : value), // a second click means nothing
+  "arm-all": () => armed && doArmed(frames.map((_, side) => side)),
   lens: () => useLens(scale === 1),
   "no-worst": () => settleFour(null),
   "keep-top": () => keepTop(false),

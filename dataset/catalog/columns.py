@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,16 +18,25 @@ _PICTURE = (
     "width * height, byte_count"
 )
 # Scripts that are written without spaces: their words cannot be looked up, only found as letters.
-_NO_SPACES = re.compile("[\u0e00-\u0fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_NO_SPACES = re.compile(
+    "[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f"
+    "\U00020000-\U0003ffff]"
+)
+_WORD = re.compile(r"[^\W_]+")  # as the index of the captions has it
+_DIACRITICS = re.compile("[\u0300-\u036f]")
+_LATIN_WITH_MARKS = re.compile("([a-z])[\u0300-\u036f]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """How far the catalogue has come: a new picture, event or origin has a higher number."""
+    """How far the catalogue has come: a new picture, event, origin or caption has a higher number,
+    and so has each time that stored pictures were measured anew (`scores`)."""
 
     picture: int
     event: int
     origin: int
+    caption: int = 0
+    scores: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +61,11 @@ class Columns:
     def marks(self) -> Marks:
         row = self._db.execute(
             "SELECT (SELECT ifnull(max(id), 0) FROM image), "
-            "(SELECT ifnull(max(id), 0) FROM event), (SELECT ifnull(max(id), 0) FROM origin)"
+            "(SELECT ifnull(max(id), 0) FROM event), (SELECT ifnull(max(id), 0) FROM origin), "
+            "(SELECT ifnull(max(id), 0) FROM caption), "
+            "ifnull((SELECT CAST(value AS INTEGER) FROM fact WHERE name = 'scores'), 0)"
         ).fetchone()
-        return Marks(picture=row[0], event=row[1], origin=row[2])
+        return Marks(picture=row[0], event=row[1], origin=row[2], caption=row[3], scores=row[4])
 
     def pictures(self, after: int = 0) -> Iterator[PictureBlock]:
         """All pictures with an id greater than `after`."""
@@ -118,7 +130,7 @@ class Columns:
     def with_text(self, text: str) -> NDArray[np.int64]:
         """The pictures whose captions hold every word of `text`, or words that begin so; ids in
         no order. A text without words, or in a script without spaces, is looked for as it is."""
-        words = re.findall(r"\w+", text)
+        words = _WORD.findall(_DIACRITICS.sub("", unicodedata.normalize("NFC", text)))
         if not words or _NO_SPACES.search(text):
             return self._with_letters(text)
         query = " ".join(f'"{word}"*' for word in words)
@@ -128,7 +140,7 @@ class Columns:
             (query,),
         )
         # What people wrote themselves is little: looked through word by word.
-        wanted = [word.casefold() for word in words]
+        wanted = [_plain(word) for word in words]
         judged = self._db.execute("SELECT id, caption FROM image WHERE caption <> ''")
         own = [row[0] for row in judged if _has_words(row[1], wanted)]
         return np.union1d(found, np.array(own, dtype=np.int64))
@@ -165,6 +177,12 @@ class Columns:
             yield rows
 
 
+def _plain(text: str) -> str:
+    """Without case, and Latin letters without accents: as the index of the captions folds it."""
+    plain = _LATIN_WITH_MARKS.sub(r"\1", unicodedata.normalize("NFD", text.casefold()))
+    return _DIACRITICS.sub("", unicodedata.normalize("NFC", plain))
+
+
 def _has_words(text: str, wanted: Sequence[str]) -> bool:
-    words = re.findall(r"\w+", text.casefold())
+    words = _WORD.findall(_plain(text))
     return all(any(word.startswith(start) for word in words) for start in wanted)

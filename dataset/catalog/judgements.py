@@ -1,7 +1,7 @@
 """What was judged: an append-only log of events; the state of a picture is their replay."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from dataset.catalog.batches import Batches
@@ -69,7 +69,8 @@ class Judgements:
             self.pairs.append(said, batch=batch, who=who, verb=verb)
             self.votes.append(votes, batch=batch, who=who, verb=verb)
             self.settings.append(settings, batch=batch, who=who, verb=verb)
-            self._follow(batch, who=who, verb=verb, decided=bool(said))
+            decided = {i for pair in said for i in (pair.a, pair.b)}
+            self._follow(batch, who=who, verb=verb, decided=decided)
             if not self._wrote(batch):
                 return None
             self.batches.write(batch, who=who, verb=verb, votes=len(votes))
@@ -95,7 +96,8 @@ class Judgements:
                 self._append(back, batch=batch, who=name, verb="undo", undoes=undone)
             self.pairs.take_back(undone, batch=batch, who=name)
             self.settings.take_back(undone, batch=batch, who=name)
-            self._follow(batch, who=name, verb="undo", decided=bool(pairs), undoes=undone)
+            decided = {i for pair in pairs for i in (pair.a, pair.b)}
+            self._follow(batch, who=name, verb="undo", decided=decided, undoes=undone)
             self.batches.write(batch, who=name, verb="undo", votes=len(votes), undoes=undone)
             return UndoneBatch(
                 batch=undone,
@@ -113,7 +115,13 @@ class Judgements:
         return bool(self._db.execute(f"SELECT {some}").fetchone()[0])
 
     def _follow(
-        self, batch: int, *, who: str, verb: str, decided: bool, undoes: int | None = None
+        self,
+        batch: int,
+        *,
+        who: str,
+        verb: str,
+        decided: Collection[int],
+        undoes: int | None = None,
     ) -> None:
         """Add to a batch what follows from it for the duplicates."""
         rows = self._db.execute(
@@ -122,8 +130,8 @@ class Judgements:
             (batch,),
         )
         rejected = {row[0] for row in rows}
-        succession = Succession(self._db, self._folder)
-        while changes := succession.next_changes(rejected, decided=decided):
+        succession = Succession(self._db, self._folder, decided)
+        while changes := succession.next_changes(rejected):
             for change in changes:
                 self._append(change, batch=batch, who=who, verb=verb, undoes=undoes)
 

@@ -1,9 +1,10 @@
 """What a person said of two pictures: an append-only table; the newest decision of a pair holds."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dataset.catalog.connection import now
+from dataset.catalog.contenders import listed
 from dataset.catalog.replay import standing
 from dataset.errors import DataError
 from dataset.records import VERDICTS, PairChange, PairDecision, PairVerdict, Verdict
@@ -13,17 +14,29 @@ from dataset.star_cover import Settlement, settle
 _LARGEST_ID = 2**63 - 1
 
 
+# All pictures that decisions, whatever they said, connect with some.
+_CONNECTED = """
+WITH RECURSIVE met (id) AS (
+    SELECT value FROM json_each(?)
+    UNION SELECT b FROM met JOIN pair_decision ON a = met.id
+    UNION SELECT a FROM met JOIN pair_decision ON b = met.id)
+SELECT id FROM met"""
+
+
 class PairDecisions:
     """Verdicts by pairs of ids, which no rehash and no new join of hashes ever changes."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def verdicts(self) -> list[PairVerdict]:
-        """What holds at present, for every pair that something holds for, in order of the pair."""
+    def verdicts(self, among: Iterable[int] | None = None) -> list[PairVerdict]:
+        """What holds at present, for every pair that something holds for, in order of the pair;
+        with `among` only of pairs that decisions connect with these pictures."""
+        where, values = _connected(among)
         rows = self._db.execute(
-            "SELECT a, b, after, since_after, max(id) FROM pair_decision "
-            "GROUP BY a, b ORDER BY a, b"
+            f"SELECT a, b, after, since_after, max(id) FROM pair_decision {where} "
+            "GROUP BY a, b ORDER BY a, b",
+            values,
         )
         return [
             PairVerdict(a=row["a"], b=row["b"], verdict=row["after"], since=row["since_after"])
@@ -31,13 +44,15 @@ class PairDecisions:
             if row["after"]
         ]
 
-    def settled(self) -> Settlement:
-        """The verdicts without contradiction, whatever the order of intake."""
+    def settled(self, among: Iterable[int] | None = None) -> Settlement:
+        """The verdicts without contradiction, whatever the order of intake; with `among` only what
+        can have to do with these pictures, which is quick."""
+        verdicts = self.verdicts(among)
         names = self._db.execute(
-            "SELECT id, sha256 FROM image WHERE id IN "
-            "(SELECT a FROM pair_decision UNION SELECT b FROM pair_decision)"
+            "SELECT id, sha256 FROM image WHERE id IN (SELECT value FROM json_each(?))",
+            (listed({i for verdict in verdicts for i in (verdict.a, verdict.b)}),),
         )
-        return settle(self.verdicts(), {row["id"]: row["sha256"] for row in names})
+        return settle(verdicts, {row["id"]: row["sha256"] for row in names})
 
     def last_id(self) -> int:
         """The number of the newest decision: names the state of all of them."""
@@ -81,7 +96,8 @@ class PairDecisions:
                 self._write(present, change.verdict, since, batch, who, verb, None)
             elif present.since != batch and change.verdict:
                 repeated.append(present)
-        if repeated and not set(repeated).isdisjoint(self.settled().overruled):
+        named = {i for change in changes for i in (change.a, change.b)}
+        if repeated and not set(repeated).isdisjoint(self.settled(named).overruled):
             for present in repeated:
                 if self.verdict(present.a, present.b) == present:
                     self._write(present, present.verdict, batch, batch, who, verb, None)
@@ -135,3 +151,9 @@ class PairDecisions:
     def _read(self, clause: str, values: Sequence[int]) -> list[PairDecision]:
         rows = self._db.execute(f"SELECT * FROM pair_decision {clause}", values)
         return [PairDecision(**{key: row[key] for key in row.keys()}) for row in rows]  # noqa: SIM118
+
+
+def _connected(among: Iterable[int] | None) -> tuple[str, tuple[str, ...]]:
+    if among is None:
+        return "", ()
+    return f"WHERE a IN ({_CONNECTED})", (listed(among),)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dataset.catalog.connection import transaction
 
 RatingKind = Literal["ranked", "predicted", "worth"]
+_BLOCK = 20_000
 
 
 class Ratings:
@@ -34,7 +35,14 @@ class Ratings:
                 "INSERT INTO rating (kind, image_id, score, deviation) VALUES (?, ?, ?, ?)",
                 (
                     (kind, *row)
-                    for row in zip(ids.tolist(), scores.tolist(), deviations.tolist(), strict=True)
+                    for start in range(0, len(ids), _BLOCK)
+                    for row in zip(
+                        *(
+                            column[start : start + _BLOCK].tolist()
+                            for column in (ids, scores, deviations)
+                        ),
+                        strict=True,
+                    )
                 ),
             )
             self._db.execute(

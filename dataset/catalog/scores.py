@@ -24,6 +24,14 @@ class Scores:
         sql = f"SELECT count(*) {_OF_THE_STANDING} {_side(rule)} ?"
         return int(self._db.execute(sql, (rule.measure, rule.cut)).fetchone()[0])
 
+    def note_measured(self) -> None:
+        """Tell whoever holds scores in memory that those of stored pictures have changed; within
+        the caller's transaction."""
+        self._db.execute(
+            "INSERT INTO fact (name, value) VALUES ('scores', '1') ON CONFLICT (name) DO UPDATE "
+            "SET value = CAST(value AS INTEGER) + 1"
+        )
+
     def listed(self, rule: Rule, place: Place, limit: int) -> list[tuple[int, float]]:
         """Up to `limit` (id, score): those with the issue, the worst first; the same, those
         nearest to the cut first ("over"); or those without it, nearest first ("under")."""

@@ -15,13 +15,17 @@ from dataset.star_cover import Settlement
 
 log = logging.getLogger(__name__)
 
-# Of the pictures `?` and of all that stand behind them: those whose keepers, up to the last one,
-# are all rejected, or a circle; and who keeps each.
-_LOST = """
+# The pictures `?` and all that stand behind them.
+_FAMILY = """
 WITH RECURSIVE
 family (id) AS (
     SELECT value FROM json_each(?)
-    UNION SELECT image.id FROM family JOIN image ON image.duplicate_of = family.id),
+    UNION SELECT image.id FROM family JOIN image ON image.duplicate_of = family.id)"""
+
+# Of the pictures `?` and of all that stand behind them: those whose keepers, up to the last one,
+# are all rejected, or a circle; and who keeps each.
+_LOST = f"""
+{_FAMILY},
 chain (start, at) AS (
     SELECT image.id, duplicate_of FROM family JOIN image ON image.id = family.id
     WHERE duplicate_of IS NOT NULL
@@ -39,17 +43,22 @@ class Succession:
     The keep rule of the data `folder` says who stands in; the default one where that is broken.
     """
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
-        self._db, self._folder = connection, folder
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, decided: Collection[int]
+    ) -> None:
+        """`decided` are the pictures that the batch said something of in pairs."""
+        self._db, self._folder, self._decided = connection, folder, decided
+        self._touched: set[int] = {*decided}
 
-    def next_changes(self, rejected: Collection[int], *, decided: bool) -> list[Change]:
-        """What has to change now that `rejected` are rejected and, where `decided`, something was
-        said of pairs; to be carried out, and asked for again until nothing is left.
+    def next_changes(self, rejected: Collection[int]) -> list[Change]:
+        """What has to change now that `rejected` are rejected and something was said of pairs; to
+        be carried out, and asked for again until nothing is left.
 
         Duplicates whose keeper went for a reason of its own are undecided again, but for those
         that a person called the same: of them only the best. So are those that stand in a circle,
         and those told apart from any picture that they are rejected for.
         """
+        self._touched.update(rejected)
         lost = self._lost(rejected) if rejected else {}
         gone = [keeper for keeper in dict.fromkeys(lost.values()) if keeper not in lost]
         if gone:
@@ -58,7 +67,7 @@ class Succession:
             return [_undecided(one) for one in lost if one in rejected] or [
                 _undecided(one) for one in lost
             ]
-        return self._told_apart() if decided or self._duplicates_among(rejected) else []
+        return self._told_apart() if self._decided or self._duplicates_among(rejected) else []
 
     def _lost(self, rejected: Collection[int]) -> dict[int, int]:
         """Keepers by duplicate, of those with nobody left at the end."""
@@ -117,7 +126,8 @@ class Succession:
 
     @cached_property
     def _settlement(self) -> Settlement:
-        return PairDecisions(self._db).settled()
+        family = self._db.execute(f"{_FAMILY} SELECT id FROM family", (listed(self._touched),))
+        return PairDecisions(self._db).settled(row[0] for row in family)
 
     @cached_property
     def _rule(self) -> KeepRule:

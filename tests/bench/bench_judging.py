@@ -43,7 +43,8 @@ addEventListener("keydown", (event) => {
   setTimeout(() => {
     const zoom = document.querySelector("#zoom");
     if (!zoom.open) return painted(entry);
-    document.querySelector("#zoom-picture").decode().then(() => painted(entry), () => painted(entry));
+    const done = () => painted(entry);
+    document.querySelector("#zoom-picture").decode().then(done, done);
   });
 }, true);
 document.addEventListener("acted", () => {

@@ -1,13 +1,17 @@
 """Groups of pictures that look alike, side by side, until each is decided."""
 
+import html as html_module
+import json
 import re
 import sqlite3
+import time
 
 import pytest
 
-from curate_app import duplicates
+from curate_app import duplicates, grouping
 from curate_app.auto import judge_automatically
-from dataset.records import Origin
+from dataset.likeness import LIKENESS, refresh_edges
+from dataset.records import Edge, Origin
 from tests.curate_app.conftest import Judge
 from tests.curate_app.drawn_catalogue import HOSTILE, DrawnCatalogue, drawing
 from tests.curate_app.test_actions import state
@@ -143,12 +147,83 @@ def test_a_broken_rule_is_told_in_one_line_and_stops_nothing(
     assert 'role="alert"' not in judge.get("/duplicates").text
 
 
-def test_every_radius_is_offered_odd_ones_too(judge: Judge, drawn: DrawnCatalogue) -> None:
+def test_every_radius_is_offered_with_its_exact_counts(judge: Judge, drawn: DrawnCatalogue) -> None:
     drawn.add_pair(50)
+    small, large = drawn.add_pair(51)
+    judge.judge("keep", small, large)
     html = judge.get("/duplicates?radius=3").text
-    assert re.findall(r'href="/duplicates\?radius=(\d+)" title', html) == [
-        str(radius) for radius in range(13)
-    ]
+    [told] = re.findall(r'data-table="([^"]*)"', html)
+    table = json.loads(html_module.unescape(told))
+    assert [row["radius"] for row in table] == list(range(13))
+    assert table == judge.get("/duplicates?format=json").get_json()["radii"]
+    assert table[12] == {"radius": 12, "groups": 2, "would_go": 1, "to_decide": 1}
+    assert 'min="0" max="12" step="1" value="3"' in html
+    assert "<strong>3</strong> bits: 2 groups, 1 to decide; 1 picture would go" in html
+
+
+def test_facts_of_each_picture_are_told_for_comparison(judge: Judge, drawn: DrawnCatalogue) -> None:
+    small, _large = drawn.add_pair(50)
+    [group] = judge.get("/duplicates?format=json").get_json()["groups"]
+    best, other = (picture["facts"] for picture in group["pictures"])
+    assert set(best) == {
+        *("Size", "True detail", "Sharpness", "File", "Compression", "Faults"),
+        *("Licence", "Source", "Distance"),
+    }
+    assert (best["Size"], other["Size"]) == ("128 × 128", "64 × 64")
+    assert best["Distance"] == "suggested"
+    assert re.fullmatch(r"\d+ of 64 bits", other["Distance"])
+    assert f'<dl class="compared" data-of="{small}"' in judge.get("/duplicates").text
+
+
+def chain(drawn: DrawnCatalogue) -> tuple[int, int, int]:
+    """Two pictures that are like a third, which is the best, and not like each other."""
+    a, b = drawn.add_many(2)
+    best = drawn.add(drawing(77, 128), licence="CC0-1.0")
+    with drawn.open() as catalog:
+        refresh_edges(catalog)
+        edges = [
+            Edge(a=one, b=best, phash_bits=6, dhash_bits=6, colour_levels=1.0) for one in (a, b)
+        ]
+        catalog.edges.join(edges, [], LIKENESS)
+    return best, a, b
+
+
+def test_a_chain_is_told_and_taken_apart_in_one_step(judge: Judge, drawn: DrawnCatalogue) -> None:
+    best, a, b = chain(drawn)
+    [group] = judge.get("/duplicates?format=json").get_json()["groups"]
+    assert group["chain"]
+    assert sorted(map(sorted, group["parts"])) in ([[a, best], [b]], [[a], [b, best]])
+    assert "A chain: not all are like each other." in judge.get("/duplicates").text
+    answer = judge.post("/duplicates/parts", {"parts": group["parts"]}).get_json()
+    assert answer["message"] == "3 pictures taken apart into 2 groups"
+    assert len(answer["pairs"]) == 2
+    together = next(part for part in group["parts"] if len(part) == 2)
+    assert groups(judge) == [(best, together)]
+    judge.post("/undo", {})
+    assert [set(members) for _keeper, members in groups(judge)] == [{best, a, b}]
+
+
+def test_parts_with_too_many_decisions_are_told_what_to_do(judge: Judge) -> None:
+    parts = [list(range(1, 202)), list(range(202, 403))]
+    answer = judge.post("/duplicates/parts", {"parts": parts})
+    assert answer.status_code == 400
+    assert "40401 decisions" in answer.get_json()["error"]
+
+
+def test_new_pictures_of_a_large_catalogue_are_compared_behind_the_page(
+    judge: Judge, drawn: DrawnCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = drawn.add_pair(50)
+    assert groups(judge) == [(large, [large, small])]
+    monkeypatch.setattr(grouping, "SMALL", 0)
+    drawn.add_pair(51)
+    held = judge.app.extensions["grouping"]
+    held._rest_until = time.monotonic() + 1000
+    html = judge.get("/duplicates").text
+    assert "Comparing 2 new pictures …" in html
+    assert re.findall(r'data-keeper="(\d+)"', html) == [str(large)]
+    page = judge.get("/duplicates?format=json").get_json()
+    assert (page["pending"], page["total"]) == (2, 1)
 
 
 def test_a_tile_shows_the_licence_that_the_rule_goes_by(
@@ -275,6 +350,12 @@ def test_impossible_address_is_refused(judge: Judge, query: str) -> None:
         ("keep-all", {"members": []}),
         ("keep-all", {"members": {"1": 2}}),
         ("different", {}),
+        ("parts", {}),
+        ("parts", {"parts": [[1, 2, 3]]}),
+        ("parts", {"parts": [[1, 2], [2, 3]]}),
+        ("parts", {"parts": [[1, 2], []]}),
+        ("parts", {"parts": [[1, 2], "3"]}),
+        ("parts", {"parts": {"1": [2]}}),
         ("different", {"members": [1]}),
         ("different", {"members": [1, 1]}),
         ("different", {"picture": 3, "members": [1, 2]}),

@@ -23,7 +23,7 @@ def standing(contenders: int, k: int, *, votes: int = 50, wrong: float = 1.0) ->
         aside_votes=0,
         people=1,
         ids=places.astype(np.int64) + 1,
-        scores=-0.1 * places,
+        scores=-0.1 * places.astype(np.float64),
         deviations=np.full(contenders, 0.5),
         vote_counts=np.full(contenders, 3),
         probability=(places < k).astype(np.float64),

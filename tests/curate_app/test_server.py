@@ -16,6 +16,8 @@ import pytest
 from tests.curate_app.conftest import RunningServer
 from tests.curate_app.drawn_catalogue import DrawnCatalogue
 from tests.curate_app.test_actions import state
+from tests.curate_app.test_jobs import is_alive, until
+from tests.curate_app.visitor import Visitor
 
 Serve = Callable[..., RunningServer]
 
@@ -98,3 +100,74 @@ def test_serves_on_the_other_loopback_address(drawn: DrawnCatalogue, serve: Serv
     server = serve(drawn.data, "--host", "::1")
     assert server.address.startswith("http://[::1]:")
     Page(server).close()
+
+
+def ask(address: str, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
+    """One GET on a connection of its own."""
+    parts = urlsplit(address)
+    assert parts.hostname is not None
+    connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=20)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    told = answer.status, answer.headers, answer.read().decode()
+    connection.close()
+    return told
+
+
+def test_address_with_a_token_opens_the_app_and_nothing_else_does(
+    drawn: DrawnCatalogue, serve: Serve
+) -> None:
+    drawn.add_many(1)
+    server = serve(drawn.data, "--token")
+    parts = urlsplit(server.address)
+    assert re.fullmatch(r"token=[A-Za-z0-9_-]{32}", parts.query)
+    status, headers, _ = ask(server.address, "/")
+    assert (status, headers["Location"]) == (303, "/login")
+    status, headers, page = ask(server.address, f"{parts.path}?{parts.query}")
+    assert status == 200
+    cookies = [line.partition(";")[0] for line in headers.get_all("Set-Cookie") or []]
+    [session] = [cookie for cookie in cookies if cookie.startswith(f"session_{parts.port}=")]
+    assert parts.query not in page
+    status, _, page = ask(server.address, "/", Cookie=session)
+    assert status == 200
+    assert "Drawing number 0" in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_elsewhere_a_password_is_needed_and_plain_http_is_named(
+    drawn: DrawnCatalogue, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RuntimeError, match="would let other machines judge"):
+        serve(drawn.data, "--host", "127.0.0.2")
+    monkeypatch.setenv("PEDIGREE_PASSWORD", "correct horse")
+    server = serve(drawn.data, "--host", "127.0.0.2", "--allow-host", "cats.example")
+    port = urlsplit(server.address).port
+    assert server.address == f"http://127.0.0.2:{port}/"
+    assert ask(server.address, "/")[0] == 303
+    assert ask(server.address, "/login", Host=f"cats.example:{port}")[0] == 200
+    assert ask(server.address, "/login", Host=f"evil.test:{port}")[0] == 400
+    server.process.send_signal(signal.SIGINT)
+    _out, err = server.process.communicate(timeout=20)
+    assert "plain HTTP hides nothing" in err
+    assert "correct horse" not in err
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the child in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_job_ends_with_the_app_however_that_ends(
+    drawn: DrawnCatalogue, serve: Serve, how: signal.Signals
+) -> None:
+    server = serve(drawn.data)
+    # The catalogue is held, so that the job has to wait.
+    with Visitor(server.address) as visitor, drawn.open() as catalog, catalog.transaction():
+        assert visitor.post("/export/pack", {"name": "late"})[0] == 200
+        job = visitor.json("/jobs/1")
+        until(lambda: visitor.json("/jobs/1")["state"] == "running")
+        assert job["title"] == "Pack late"
+        found = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+        children = [int(number) for path in found for number in path.read_text().split()]
+        assert len(children) == 1
+        server.process.send_signal(how)
+        until(lambda: not is_alive(children[0]))
+    assert server.process.wait(20) == (-how if how == signal.SIGKILL else 0)
+    assert not (drawn.data / "packs" / "late.h5").exists()

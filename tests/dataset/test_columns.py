@@ -154,6 +154,12 @@ def test_measures_are_named_once_in_order(catalog: Catalog) -> None:
         ("い猫", [7]),
         ("黒い 猫", []),
         ("кот", [8]),
+        ("чёрный", [8]),
+        ("große STRAß", [9]),
+        ("मैं", [10]),
+        ("ខ្មែ", [11]),
+        ("\uff76\uff80", [12]),
+        ("x\u0301y", [13]),
         ("  red   bird ", [1]),
         ("red nothing", []),
     ],
@@ -164,6 +170,7 @@ def test_words_and_their_beginnings_are_found_in_captions_found_and_written(
     texts = (
         *("A red bird", "Reddish sky", "Un café noir", "Mu\u0308llers Haus"),
         *("my picture_7", "100% of 7x", "黒い猫です", "Чёрный кот"),
+        *("Große Straße", "मैं घर", "ភាសាខ្មែរ", "\uff76\uff80\uff76\uff85", "X\u0301Y"),
     )
     for n, caption in enumerate(texts, 1):
         add(catalog, n, *([caption] if how == "found" else ["nothing here at all"]))

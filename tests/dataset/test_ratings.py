@@ -11,7 +11,7 @@ from tests.dataset.test_judgements import fill
 def put(catalog: Catalog, kind: RatingKind, scores: dict[int, float], stamp: str) -> None:
     values = np.array(list(scores.values()), dtype=np.float32)
     ids = np.array(list(scores), dtype=np.int64)
-    catalog.ratings.put(kind, ids, values, values / 2, stamp)
+    catalog.ratings.put(kind, ids, values, values * np.float32(0.5), stamp)
 
 
 def test_scores_come_back_by_ascending_id_as_they_were_put(catalog: Catalog) -> None:
@@ -21,7 +21,7 @@ def test_scores_come_back_by_ascending_id_as_they_were_put(catalog: Catalog) -> 
     assert ids.tolist() == [1, 3, 4]
     np.testing.assert_array_equal(scores, np.array([-2.5, 0.1, 1e-30], dtype=np.float32))
     np.testing.assert_array_equal(deviations, scores / 2)
-    assert (ids.dtype, scores.dtype, deviations.dtype) == (np.int64, np.float32, np.float32)
+    assert [str(a.dtype) for a in (ids, scores, deviations)] == ["int64", "float32", "float32"]
     assert catalog.ratings.stamp("ranked") == "7-0"
 
 
