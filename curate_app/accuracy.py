@@ -101,23 +101,31 @@ def ordering(scores: Doubles, stars: Doubles, groups: Numbers, widen: float = 1.
     return _measured(found, agreement, math.tanh(middle - error), math.tanh(middle + error))
 
 
-def deciding(name: str, meaning: str, left: Doubles, right: Doubles, outcome: Numbers) -> Figure:
-    """The share of votes between two pictures that the scores foretell; ties are left out."""
+def deciding(
+    name: str,
+    meaning: str,
+    left: Doubles,
+    right: Doubles,
+    outcome: Numbers,
+    widen: float = 1.0,
+) -> Figure:
+    """The share of votes between two pictures that the scores foretell, ties left out; the interval
+    is `widen` times as wide as that of Wilson."""
     told = outcome != 0
     hits = np.sign(left - right)[told] == np.sign(outcome)[told]
     count = len(hits)
     found = Figure(name=name, meaning=meaning, chance=0.5, count=count)
     if count < LEAST_VOTES:
         return _lacking(found, f"{count} votes; it takes {LEAST_VOTES}")
-    return _measured(found, float(hits.mean()), *share_interval(int(hits.sum()), count))
+    return _measured(found, float(hits.mean()), *share_interval(int(hits.sum()), count, widen))
 
 
-def share_interval(hits: int, count: int) -> tuple[float, float]:
+def share_interval(hits: int, count: int, widen: float = 1.0) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927)."""
-    share = hits / count
-    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-    half = _Z / (1 + _Z**2 / count)
-    half *= math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+    share, z = hits / count, widen * _Z
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count)
+    half *= math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return max(0.0, middle - half), min(1.0, middle + half)
 
 

@@ -17,6 +17,8 @@ MOST_PICTURES = 10_000
 LONGEST_LABEL, LONGEST_CAPTION = 200, 4000
 _MOST_COMPARED = 200  # every pair of them is a decision
 _MOST_SHOWN = 2000  # states of pictures in one answer; beyond that the page is fetched anew
+# What some scripts and signs are joined with stands for nothing by itself, and is right in a text.
+_JOINERS = dict.fromkeys((0x200C, 0x200D))
 _PAST_TENSE = {"keep": "kept", "reject": "rejected"}
 
 
@@ -247,7 +249,7 @@ def read_text(body: dict[str, Any], key: str, longest: int) -> str:
     if not isinstance(value, str) or len(value) > longest:
         abort(400, f"{key} must be text of at most {longest} letters")
     text = " ".join(value.split())
-    if not text.isprintable():
+    if not text.translate(_JOINERS).isprintable():
         abort(400, f"{key} holds letters that cannot be shown")
     return text
 

@@ -10,6 +10,7 @@ import itertools
 import random
 import re
 import secrets
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from flask import abort, current_app, request
 
 from curate_app.actions import read_ids
 from curate_app.address import LARGEST_ID
+from curate_app.contests import contenders_of
 from curate_app.desk import catalog, keep_rule
 from curate_app.pairing import ASIDE_SHARE
 from curate_app.ranker import ranker
@@ -28,39 +30,78 @@ SIZES: dict[Mode, int] = {"two": 2, "four": 4}
 
 MOST_MORE = 30  # groups handed out at once
 MOST_HELD = 100  # groups that a page may name as already lying there
+Handed = tuple[list[int], bool]  # the pictures of a group, and whether the vote goes aside
+
+_REMEMBERED = 60  # pairs of a class that other pages have got lately
+_SMALL_CLASS = 12
 _GROUP = r"[0-9]{1,18}(-[0-9]{1,18}){1,3}"
 _GROUPS = rf"({_GROUP}(,{_GROUP})*)?"
 
 
 def hand_out(label: str, mode: Mode, count: int, held: Sequence[Sequence[int]]) -> list[Any]:
-    """Up to `count` groups of the class to vote on, none of whose pairs is among those `held`.
+    """Up to `count` groups of the class to vote on, none of whose pairs is among those `held`, and
+    if possible none that another page has got lately.
 
     Which picture stands on which side is drawn by lot.
     """
-    pairs = [pair for group in held for pair in itertools.combinations(group, 2)]
-    groups: list[tuple[list[int], bool]]
-    if mode == "two":
-        found = ranker().next_pairs(catalog(), label, count, pairs)
-        groups = [([pair.left, pair.right], pair.aside) for pair in found]
-    else:
-        groups = _fours(label, count, pairs)
+    lately = _lately(label)
+    avoided = [*_pairs_of(held), *lately]
+    groups = _pairs(label, count, avoided) if mode == "two" else _fours(label, count, avoided)
+    if not groups:
+        groups = _again(label, mode, _pairs_of(held), lately)[:count]
     for ids, _ in groups:
         random.shuffle(ids)
+        lately.extend(_pairs_of([ids]))
     shown = _pictures({one for ids, _ in groups for one in ids})
-    return [_group(ids, aside, shown) for ids, aside in groups if all(one in shown for one in ids)]
+    return [_group(ids, aside, shown) for ids, aside in groups if all(i in shown for i in ids)]
 
 
-def _fours(label: str, count: int, pairs: list[tuple[int, int]]) -> list[tuple[list[int], bool]]:
+def _pairs_of(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    return [pair for group in groups for pair in itertools.combinations(sorted(group), 2)]
+
+
+def _lately(label: str) -> deque[tuple[int, int]]:
+    """The pairs of the class that were handed out last, the latest last."""
+    handed: dict[str, deque[tuple[int, int]]]
+    handed = current_app.extensions.setdefault("handed-out", {})
+    return handed.setdefault(label, deque(maxlen=_REMEMBERED))
+
+
+def _pairs(label: str, count: int, avoided: Sequence[tuple[int, int]]) -> list[Handed]:
+    found = ranker().next_pairs(catalog(), label, count, avoided)
+    return [([pair.left, pair.right], pair.aside) for pair in found]
+
+
+def _fours(label: str, count: int, avoided: Sequence[tuple[int, int]]) -> list[Handed]:
     """Fours worth a vote; like pairs, every tenth is drawn by lot and goes aside."""
-    ids = ranker().standing(catalog(), label).ids.tolist()
+    ids = contenders_of(label)
     by_lot = sum(random.random() < ASIDE_SHARE for _ in range(count)) if len(ids) >= 4 else 0
-    found = [
-        (list(four.ids), False)
-        for four in ranker().next_fours(catalog(), label, count - by_lot, pairs)
-    ]
+    fours = ranker().next_fours(catalog(), label, count - by_lot, avoided)
+    found = [(list(four.ids), False) for four in fours]
     found += [(random.sample(ids, 4), True) for _ in range(by_lot)]
     random.shuffle(found)
     return found
+
+
+def _again(
+    label: str,
+    mode: Mode,
+    held: Sequence[tuple[int, int]],
+    lately: Sequence[tuple[int, int]],
+) -> list[Handed]:
+    """What is left when all has been asked lately: in a small class the pairs (or fours) come
+    again, those first that were not seen for the longest time."""
+    ids = contenders_of(label)
+    if len(ids) > _SMALL_CLASS:
+        groups = ranker().next_pairs(catalog(), label, MOST_MORE, held) if mode == "two" else []
+        return [([pair.left, pair.right], pair.aside) for pair in groups]
+    seen = {pair: turn for turn, pair in enumerate(lately)}
+    last = {
+        group: max(seen.get(pair, -1) for pair in _pairs_of([group]))
+        for group in itertools.combinations(sorted(ids), SIZES[mode])
+        if set(held).isdisjoint(_pairs_of([group]))
+    }
+    return [(list(group), False) for group in sorted(last, key=lambda group: last[group])]
 
 
 def hand_out_again(ids: list[int], label: str) -> dict[str, Any]:

@@ -6,16 +6,16 @@ import logging
 import webbrowser
 from collections.abc import Sequence
 
-from curate_app import predict_commands
+from curate_app import predict_commands, rank_commands
 from curate_app.access import add_access_options, is_loopback, read_access
 from curate_app.auto import DEFAULT_REJECT, AutoOutcome, judge_automatically
 from curate_app.server import Server
 from dataset.catalog import Catalog
+from dataset.catalog.judgements import LogEntry
 from dataset.command_line import CommandLine, add_data_option, printable
 from dataset.config import to_mapping
 from dataset.duplicates import DEFAULT_RADIUS
 from dataset.quality import PRESET_WISHES
-from dataset.catalog.judgements import LogEntry
 from dataset.records import STATUSES, PairDecision, SettingEvent, Vote
 from dataset.workspace import Workspace
 
@@ -45,6 +45,7 @@ def command_line() -> CommandLine:
 
     _add_auto_verb(command)
     predict_commands.add_verb(command)
+    rank_commands.add_verb(command)
 
     verb = command.verb(
         "undo",
@@ -168,7 +169,8 @@ def _undo(options: argparse.Namespace) -> None:
         return
     parts = (undone.events, undone.pairs, undone.votes, undone.settings)
     count = sum(len(part) for part in parts)
-    print(f"undid batch {undone.batch}: {undone.verb} by {undone.who}, {count} changes")
+    verb, who = printable(undone.verb), printable(undone.who)
+    print(f"undid batch {undone.batch}: {verb} by {who}, {count} changes")
 
 
 def _log(options: argparse.Namespace) -> None:
@@ -178,9 +180,11 @@ def _log(options: argparse.Namespace) -> None:
 
 
 def _event_line(event: LogEntry) -> str:
+    # Labels come from the web, and names from whoever's catalogue was merged in.
+    deed = f"{event.at}  batch {event.batch}  {printable(event.who)}  {printable(event.verb)}"
     if isinstance(event, PairDecision):
         return (
-            f"{'pair':>7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
+            f"{'pair':>7}  {deed}  "
             f"#{event.a} and #{event.b}: {event.before or 'by hash'} -> {event.after or 'by hash'}"
         )
     if isinstance(event, Vote):
@@ -188,20 +192,16 @@ def _event_line(event: LogEntry) -> str:
             "left": f"#{event.left} over #{event.right}",
             "right": f"#{event.right} over #{event.left}",
         }
-        return (
-            f"{'vote':>7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
-            f"{liked.get(event.outcome, f'#{event.left} like #{event.right}')}"
-        )
+        tie = f"#{event.left} like #{event.right}"
+        return f"{'vote':>7}  {deed}  {liked.get(event.outcome, tie)}"
     if isinstance(event, SettingEvent):
         return (
-            f"{'set':>7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
+            f"{'set':>7}  {deed}  "
             f"{printable(event.name)}: {printable(event.before)} -> {printable(event.after)}"
         )
-    reason = f" ({event.reason_after})" if event.reason_after else ""
-    return (
-        f"{event.id:7}  {event.at}  batch {event.batch}  {event.who}  {event.verb}  "
-        f"#{event.image_id} {event.field}: {event.before} -> {event.after}{reason}"
-    )
+    reason = f" ({printable(event.reason_after)})" if event.reason_after else ""
+    before, after = printable(str(event.before)), printable(str(event.after))
+    return f"{event.id:7}  {deed}  #{event.image_id} {event.field}: {before} -> {after}{reason}"
 
 
 def _stats(options: argparse.Namespace) -> None:

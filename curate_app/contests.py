@@ -42,6 +42,14 @@ def contests() -> dict[str, Contest]:
     }
 
 
+def contenders_of(label: str) -> list[int]:
+    """The pictures of a class that are not rejected, by id."""
+    with overview().reading(catalog()) as view:
+        code = view.labels.index(label) if label in view.labels else -1
+        found: list[int] = view.ids[(view.label == code) & (view.status != _REJECT)].tolist()
+    return found
+
+
 class _Tally:
     """Votes by class and person, counted anew when votes or classes have changed."""
 

@@ -88,14 +88,14 @@ def show() -> str | Response | tuple[str, int]:
         page.pop("fault")
         told = None if job is None else job.as_json()
         return jsonify(plan=plan.as_json(), job=told, **page)
-    labels = sorted(label for label in catalog().images.counts("label") if label)
+    named = _plans().choices(catalog())
     html = render_template(
         "export.html",
         plan=plan,
         doubts=[(doubt.line, _help_for(doubt.about)) for doubt in plan.doubts] if plan else [],
         form={**page["config"], **values},
-        labels=labels,
-        licences=list(catalog().images.counts("licence")),
+        labels=named.labels,
+        licences=named.licences,
         choices={key: get_args(get_type_hints(PackConfig)[key]) for key in ("fit", "background")},
         job=job,
         **page,

@@ -110,9 +110,22 @@ def _edges(luma: Floats) -> Floats:
 
 def _cells(values: Floats) -> Floats:
     """The means of 4x4 cells: (B, S, S) becomes (B, 4, 4)."""
-    count, side = len(values), values.shape[1] // _CELLS
-    means: Floats = values.reshape(count, _CELLS, side, _CELLS, side).mean(axis=(2, 4))
+    return _reduced(values, _CELLS)
+
+
+def _reduced(values: Floats, side: int) -> Floats:
+    """Averages (B, S, S) to (B, side, side), as two products, which is fast."""
+    pooling = _pooling(values.shape[1], side)
+    means: Floats = pooling @ values @ pooling.T
     return means
+
+
+@functools.cache
+def _pooling(length: int, side: int) -> Floats:
+    """(side, length): the mean of each part of a line."""
+    pooling: Floats = np.eye(side, dtype=np.float32).repeat(length // side, axis=1)
+    pooling *= np.float32(side / length)
+    return pooling
 
 
 def _cell_means(colour: Floats) -> Floats:
@@ -137,11 +150,8 @@ def _texture(spectrum: Floats) -> Floats:
 
 def _colours(luma: Floats, colour: Floats) -> Floats:
     """Hues, greys and moments, wherever they are in the picture: (B, 33)."""
-    count, step = len(luma), LUMA_SIDE // COLOUR_SIDE
-    grey = luma.reshape(count, COLOUR_SIDE, step, COLOUR_SIDE, step).mean(axis=(2, 4))
-    grey, blue, red = (
-        part.reshape(count, -1) for part in (grey, colour[..., 0], colour[..., 1])
-    )  # (B, 256) each
+    parts = _reduced(luma, COLOUR_SIDE), colour[..., 0], colour[..., 1]
+    grey, blue, red = (part.reshape(len(luma), -1) for part in parts)  # (B, 256) each
     strength = np.hypot(blue, red)
     turn = (np.arctan2(red, blue) * np.float32(_HUES / (2 * np.pi))) % _HUES
     hues = np.sqrt(_histogram(turn, strength, _HUES, is_round=True))

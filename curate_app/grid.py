@@ -137,6 +137,9 @@ def _facet(
         values = sorted(counts, key=lambda value: (-counts[value], value))[:_MOST_VALUES]
     if chosen is not None and chosen not in values:
         values.append(chosen)
+        if facet == "stars":
+            low, high = where.star_span()
+            counts[chosen] = sum(counts.get(str(stars), 0) for stars in range(low, high + 1))
     found = []
     for value in values:
         # A second click takes the choice back.

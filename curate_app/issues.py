@@ -56,7 +56,7 @@ def show() -> str | Response:
     a filter (undecided pictures, where it says nothing of the status)."""
     check_keys("measure", "cut", "preset", "scale", filters=True)
     where, bench = _read_filter(request.args), _bench(request.args)
-    cut = _read_cut(request.args["cut"], bench.rule) if "cut" in request.args else bench.rule.cut
+    cut = _read_cut(request.args.get("cut", bench.rule.cut), bench.rule)
     scale = request.args.get("scale", _SCALES[0])
     if scale not in _SCALES:
         abort(400, f"scale is one of: {', '.join(_SCALES)}")

@@ -227,7 +227,7 @@ class Overview:
         if name in _RATINGS:
             return f"{len(self.ids)} {self._open.ratings.stamp(_RATINGS[name])}"
         if name == "stars":
-            return str(self._marks.event)
+            return f"{len(self.ids)} {self._marks.event}"
         return f"{len(self.ids)} {self._marks.scores}"
 
     def _read_column(self, name: str) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dataset.catalog import Catalog
+from dataset.catalog.columns import Marks
 from dataset.config import to_mapping
 from dataset.fingerprint import FINGERPRINT
 from dataset.likeness import LIKENESS
@@ -70,12 +71,31 @@ class PackPlan:
         return {**to_mapping(self), "classes": classes, "licences": dict(self.licences)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """The classes and the licences that any picture has, by name."""
+
+    labels: tuple[str, ...]
+    licences: tuple[str, ...]
+
+
 class Plans:
     """Plans that were made, until the catalogue has changed; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: OrderedDict[str, PackPlan] = OrderedDict()
+        self._choices: tuple[Marks | None, Choices] = (None, Choices(labels=(), licences=()))
+
+    def choices(self, catalog: Catalog) -> Choices:
+        """What can be chosen among now."""
+        with self._lock, catalog.snapshot():
+            marks = catalog.columns.marks()
+            if self._choices[0] != marks:
+                labels = tuple(label for label in catalog.images.counts("label") if label)
+                licences = tuple(catalog.images.counts("licence"))
+                self._choices = (marks, Choices(labels=labels, licences=licences))
+            return self._choices[1]
 
     def of(self, catalog: Catalog, config: PackConfig) -> PackPlan:
         """The plan of one state of the catalogue. Raises ConfigError as `select` does."""

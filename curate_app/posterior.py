@@ -51,6 +51,9 @@ class Posterior:
         self.determined = 0.0  # how many of the scores the votes determine, not the prior
         self._bias_precision = BIAS_SPREAD**-2 if with_bias else _PINNED
         self._wins = (votes.outcome.astype(np.float64) + 1) / 2  # (V,) of the left one
+        # How far the mean is from the mode, and the variance of the gap of each vote (V,).
+        self._shift = np.zeros(len(self.means))
+        self._variances: Floats | None = None
         self._lay_ties(len(means))
         self._look()
 
@@ -125,22 +128,25 @@ class Posterior:
         """Lay out the curvature of the Gaussian nearest to the posterior as a whole (variational,
         Opper and Archambeau 2009), and return its mean (N + 1,); it begins at the mode's own."""
         self._weigh()
-        mean, gaps = self.point, self._gaps
+        if self._variances is None:
+            self._variances = self._gap_variances()
         for _ in range(_AVERAGINGS):
+            mean = self.point + self._shift  # as far as an earlier call has come
             # The logistic curve averaged over the gap's Gaussian (MacKay 1992), and its slope.
-            blur = 1 / np.sqrt(1 + np.pi / 8 * self._gap_variances())
+            blur = 1 / np.sqrt(1 + np.pi / 8 * self._variances)
+            gaps = mean[self.left] - mean[self.right] + mean[-1]
             chances = np.asarray(expit(blur * gaps), np.float64)
             self._curve(blur * chances * (1 - chances))
             move = self._solve(self._gradient(mean, chances), 1e-2)
-            mean = mean + move
+            self._shift = self._shift + move
             if np.sqrt((move**2).mean()) < _AVERAGE_TOLERANCE:
                 break
-            gaps = mean[self.left] - mean[self.right] + mean[-1]
-        return mean
+            self._variances = self._gap_variances()
+        return self.point + self._shift
 
     def _gap_variances(self) -> Floats:
         """Of the two scores of each vote (V,): the variance of their difference."""
-        precision, received = self._walked()
+        precision, received = self._walked(1)  # no more is needed here
         lone = precision[self._rows] + received  # of either without the other
         other, tie = lone[self._back], self._ties.data
         variances = np.empty(self._pairs)
@@ -156,13 +162,13 @@ class Posterior:
         inverse, _status = linalg.lapack.dtrtri(factor, lower=1)
         return np.asarray((inverse**2).sum(axis=0), np.float64)
 
-    def _walked(self) -> tuple[Floats, Floats]:
+    def _walked(self, sweeps: int = _SWEEPS) -> tuple[Floats, Floats]:
         """The precision of each score (N,) by belief propagation at a known bias, and what each tie
         (E,) takes off the precision of the item in its row."""
         own, squares = self._diagonal[:-1], self._ties.data**2
         size = len(own)
         received = np.zeros(len(squares))
-        for _ in range(_SWEEPS):
+        for _ in range(sweeps):
             precision = own - np.bincount(self._rows, received, size)
             received = (squares / (precision[self._rows] + received))[self._back]
         return own - np.bincount(self._rows, received, size), received

@@ -265,5 +265,6 @@ def measure(examples: Examples, unseen: Doubles) -> tuple[Figure, ...]:
         ("votes by lot", "the same, of pairs drawn by lot", examples.aside),
     ):
         left, right = unseen[examples.left[which]], unseen[examples.right[which]]
-        figures.append(accuracy.deciding(name, meaning, left, right, examples.outcome[which]))
+        outcome = examples.outcome[which]
+        figures.append(accuracy.deciding(name, meaning, left, right, outcome, _WIDER))
     return tuple(figures)

@@ -40,7 +40,9 @@ from dataset.records import OUTCOMES, STATUSES, Change, SettingChange, VoteChang
 
 blueprint = Blueprint("rank", __name__)
 
-_QUEUE = 10  # groups that a page begins with
+# Groups that lie ready in a page: enough for fast fingers, and few in a small class, where every
+# vote makes others worth asking.
+_FEWEST_READY, _MOST_READY = 8, 24
 _MOST_TOP = 1_000_000
 _WORDS = {"left": "#{0} over #{1}", "right": "#{1} over #{0}", "tie": "#{0} about equal to #{1}"}
 
@@ -73,7 +75,8 @@ def show() -> str | Answer:
         "left_bias_deviation": standing.left_bias_deviation,
     }
     places = places_of(standing)
-    queue = hand_out(label, mode, _QUEUE, [])
+    full = min(max(progress.contenders // 10, _FEWEST_READY), _MOST_READY)
+    queue = hand_out(label, mode, full, [])
     if wants_json():
         return jsonify(
             **page,
@@ -93,7 +96,7 @@ def show() -> str | Answer:
         following=_following(rows, label, mode),
         modes={name: _address(label, name, top) for name in SIZES},
         finish=_finish(standing),
-        given={"label": label, "mode": mode, "queue": queue},
+        given={"label": label, "mode": mode, "full": full, "queue": queue},
     )
 
 
@@ -104,7 +107,7 @@ def more() -> Response:
     With `again` it is that group (3-7), to be voted on once more.
     """
     check_keys("label", "mode", "count", "held", "again")
-    label, count = request.args.get("label", ""), request.args.get("count", str(_QUEUE))
+    label, count = request.args.get("label", ""), request.args.get("count", str(_FEWEST_READY))
     if re.fullmatch("[0-9]{1,2}", count) is None or not 1 <= int(count) <= MOST_MORE:
         abort(400, f"count must be a whole number from 1 to {MOST_MORE}")
     if "again" in request.args:

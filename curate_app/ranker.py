@@ -3,18 +3,39 @@
 One `Ranker` serves all requests of an app (`ranker()`); the command line makes one of its own.
 """
 
-from collections.abc import Collection
+import threading
+import time
+import zlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from dataclasses import field as made
 
 import numpy as np
 from flask import current_app
 from numpy.typing import NDArray
 
+from curate_app.field import Field, before_votes, carried, fitted_to, is_same
+from curate_app.overview import Overview, overview
+from curate_app.pairing import Pair, Pool, choose_fours, choose_pairs
+from curate_app.ranking import Fit, Votes
+from curate_app.standing import HeldOut, Standing, standing_of
 from dataset.catalog import Catalog
-from dataset.records import ImageFilter
+from dataset.catalog.votes import VoteColumns
+from dataset.duplicates import DEFAULT_RADIUS, connected_pairs
+from dataset.records import STATUSES
+
+__all__ = ["Four", "HeldOut", "Pairing", "Ranker", "Standing", "ranker"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+# A fit of so many votes takes a few hundredths of a second: nobody waits for it, it waits for
+# nobody. Above that it is made in the background.
+_MOST_INLINE = 5_000
+# A first fit has nothing older to show meanwhile: up to here it is waited for.
+_MOST_FIRST = 100_000
+_EDGE_CHECK = 30.0  # seconds between looks for new near duplicates
+_REJECT = STATUSES.index("reject")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,51 +54,33 @@ class Four:
     ids: tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeldOut:
-    """How many of the votes set aside (without ties) the fit foretells: `low` to `high` is the 95 %
-    interval (Wilson 1927); 0 to 1 without any."""
+@dataclass
+class _Class:
+    """What is known of a class: the field at `stamp`, and the fit of the field `fitted`."""
 
-    accuracy: float
-    low: float
-    high: float
-    votes: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """How a class stands: arrays (N,) of all contenders, best score first.
-
-    Scores are log-odds: a picture beats one that lies 1.0 lower 73 times of 100. `deviations` are
-    their standard deviations, `probability` that of being truly among the best `k`; the list's
-    first `k` are expected to hold `expected_wrong` pictures that do not belong there, and
-    `settled` is when that is few enough to stop. `tied` are those which the votes can tell from
-    neither side of the cut (probability 5 to 95 %).
-    """
-
-    label: str | None
-    k: int
-    contenders: int
-    votes: int
-    fitted_votes: int
-    aside_votes: int
-    people: int
-    ids: Integers
-    scores: Floats
-    deviations: Floats
-    vote_counts: Integers
-    probability: Floats
-    tied: NDArray[np.bool_]
-    expected_wrong: float
-    settled: bool
-    heldout: HeldOut
-    left_bias: float  # log-odds that the left one of two equals is chosen
-    left_bias_deviation: float
-    fresh: bool = True  # False: newer votes are being fitted at this moment
+    stamp: str
+    field: Field
+    fit: Fit
+    fitted: str = ""
+    busy: bool = False
+    standings: dict[int, Standing] = made(default_factory=dict)
 
 
 class Ranker:
-    """The fits of all classes; a label of None is all pictures, "" those without one."""
+    """The fits of all classes; a label of None is all pictures, "" those without one.
+
+    `background` false waits for every fit, however long it takes. Not to be asked from within
+    `Overview.reading`, which it enters itself.
+    """
+
+    def __init__(self, view: Overview | None = None, *, background: bool = True) -> None:
+        self._view = view or Overview()
+        self._background = background
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._classes: dict[str | None, _Class] = {}
+        self._votes: tuple[str, VoteColumns] | None = None
+        self._alike: tuple[float, tuple[int, int], list[Pair]] | None = None
 
     def next_pairs(
         self,
@@ -89,16 +92,11 @@ class Ranker:
         """Up to `count` different pairs worth a vote, most useful first; fewer or none when there
         are too few contenders. `exclude_pairs` (either way round) are not given out: those that
         lie on screens already."""
-        ids = self._contenders(catalog, label)
-        excluded = {frozenset(pair) for pair in exclude_pairs}
-        rng = np.random.default_rng()
-        found: list[Pairing] = []
-        for _ in range(20 * count if len(ids) > 1 else 0):
-            left, right = (int(one) for one in rng.choice(ids, 2, replace=False))
-            if frozenset((left, right)) not in excluded and len(found) < count:
-                excluded.add(frozenset((left, right)))
-                found.append(Pairing(left=left, right=right, aside=bool(rng.random() < 0.1)))
-        return found
+        ids, pool, dice = self._pool(catalog, label, exclude_pairs)
+        return [
+            Pairing(left=int(ids[one.left]), right=int(ids[one.right]), aside=one.aside)
+            for one in choose_pairs(pool, count, dice)
+        ]
 
     def next_fours(
         self,
@@ -108,50 +106,214 @@ class Ranker:
         exclude_pairs: Collection[tuple[int, int]] = (),
     ) -> list[Four]:
         """Up to `count` groups of four, as `next_pairs`; no picture is in two of them."""
-        ids = self._contenders(catalog, label)
-        order = [int(one) for one in np.random.default_rng().permutation(ids)]
-        groups = [order[start : start + 4] for start in range(0, 4 * count, 4)]
-        return [Four(ids=(g[0], g[1], g[2], g[3])) for g in groups if len(g) == 4]
+        ids, pool, dice = self._pool(catalog, label, exclude_pairs)
+        groups = [ids[list(group)].tolist() for group in choose_fours(pool, count, dice)]
+        return [Four(ids=(a, b, c, d)) for a, b, c, d in groups]
 
     def standing(
         self, catalog: Catalog, label: str | None = None, k: int | None = None
     ) -> Standing:
         """How the class stands; `k` None is the class's target, else 10 % of the contenders."""
-        ids = self._contenders(catalog, label)
-        n = len(ids)
-        k = min(k or max(round(0.1 * n), 1), n)
-        return Standing(
-            label=label,
-            k=k,
-            contenders=n,
-            votes=0,
-            fitted_votes=0,
-            aside_votes=0,
-            people=0,
-            ids=ids,
-            scores=np.zeros(n),
-            deviations=np.full(n, 1.5),
-            vote_counts=np.zeros(n, np.int64),
-            probability=np.full(n, k / max(n, 1)),
-            tied=np.ones(n, np.bool_),
-            expected_wrong=k * (1 - k / max(n, 1)),
-            settled=False,
-            heldout=HeldOut(accuracy=0.0, low=0.0, high=1.0, votes=0),
-            left_bias=0.0,
-            left_bias_deviation=0.5,
-        )
+        with self._lock:
+            held = self._current(catalog, label)
+            contenders = int(held.field.contender.sum())
+            wanted = k or _target(catalog, label) or max(round(0.1 * contenders), 1)
+            wanted = min(wanted, contenders)
+            if wanted not in held.standings:
+                fresh = held.fitted == held.stamp
+                found = standing_of(label, held.field, held.fit, wanted, fresh=fresh)
+                held.standings[wanted] = found
+            return held.standings[wanted]
 
     def scored(self, catalog: Catalog) -> tuple[Integers, Floats, Floats]:
-        """(ids ascending, scores, deviations) of every picture with a vote or stars."""
-        return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+        """(ids ascending, scores, deviations) of every picture with a vote or stars, each within
+        its class, by the newest fits that there are."""
+        parts: list[tuple[Integers, Floats, Floats]] = []
+        for label in self._labels(catalog):
+            with self._lock:
+                held = self._current(catalog, label)
+                among = held.field
+                known = (among.votes.counts(len(among.ids)) > 0) | (among.stars > 0)
+                parts.append((among.ids[known], held.fit.scores[known], held.fit.deviations[known]))
+        if not parts:
+            return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+        ids, scores, deviations = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(ids)
+        return ids[order], scores[order], deviations[order]
 
-    def _contenders(self, catalog: Catalog, label: str | None) -> Integers:
-        records = catalog.images.all(ImageFilter(label=label))
-        return np.array([one.id for one in records if one.status != "reject"], np.int64)
+    def save(self, catalog: Catalog) -> int:
+        """Store what `scored` gives as the catalogue's "ranked" scores, unless that is there
+        already; returns how many are stored. It writes: the app holds its writer lock."""
+        stamp = self._stamp(catalog)
+        ids, scores, deviations = self.scored(catalog)
+        if catalog.ratings.stamp("ranked") != stamp:
+            columns = ids, scores.astype(np.float32), deviations.astype(np.float32)
+            catalog.ratings.put("ranked", *columns, stamp)
+        return len(ids)
+
+    def wait(self) -> None:
+        """Until no fit is under way."""
+        with self._idle:
+            self._idle.wait_for(lambda: not any(held.busy for held in self._classes.values()))
+
+    # ------------------------------------------------------------ keeping up with the votes
+
+    def _stamp(self, catalog: Catalog) -> str:
+        with self._view.reading(catalog) as view:
+            return f"{catalog.votes.stamp()} {view.stamp()}"
+
+    def _labels(self, catalog: Catalog) -> list[str]:
+        with self._view.reading(catalog) as view:
+            return sorted(view.counts("label", np.ones(len(view), np.bool_)))
+
+    def _current(self, catalog: Catalog, label: str | None) -> _Class:
+        """The class with the field of this moment; its fit may be older, then a newer one is under
+        way. Holds the lock."""
+        stamp = self._stamp(catalog)
+        held = self._classes.get(label)
+        if held is None or held.stamp != stamp:
+            among = self._read(catalog, label)
+            if held is None:
+                held = _Class(stamp=stamp, field=among, fit=before_votes(among))
+                self._classes[label] = held
+            elif not is_same(held.field, among):
+                held.fit, held.fitted = carried(held.fit, held.field, among), ""
+                held.field = among
+                held.standings.clear()
+            elif held.fitted == held.stamp:
+                held.fitted = stamp
+            held.stamp = stamp
+        if held.fitted != held.stamp:
+            self._refit(label, held)
+        return held
+
+    def _refit(self, label: str | None, held: _Class) -> None:
+        votes = len(held.field.votes)
+        most = _MOST_INLINE if held.fit.steps else _MOST_FIRST
+        if not self._background or (votes <= most and not held.busy):
+            held.fit, held.fitted = fitted_to(held.field, held.fit), held.stamp
+            held.standings.clear()
+        elif not held.busy:
+            held.busy = True
+            arguments = label, held.field, held.fit
+            threading.Thread(target=self._work, args=arguments, daemon=True).start()
+
+    def _work(self, label: str | None, among: Field, start: Fit) -> None:
+        """Fit in the background; what has changed meanwhile is fitted at the next question."""
+        found: Fit | None = None
+        try:
+            found = fitted_to(among, start)
+        finally:
+            with self._idle:
+                held = self._classes[label]
+                held.busy = False
+                if found is not None:
+                    held.fit = carried(found, among, held.field)
+                    held.fitted = held.stamp if held.field is among else ""
+                    held.standings.clear()
+                self._idle.notify_all()
+
+    def _read(self, catalog: Catalog, label: str | None) -> Field:
+        """The class as the catalogue has it: those not rejected, and rejected ones with votes,
+        which still tell of those that they met."""
+        columns = self._columns(catalog)
+        with self._view.reading(catalog) as view:
+            ids, stars, rejected = view.ids, view.stars, view.status == _REJECT
+            mask = np.ones(len(ids), np.bool_)
+            if label is not None:
+                code = view.labels.index(label) if label in view.labels else -1
+                mask = view.label == code
+        voted = np.zeros(len(ids), np.bool_)
+        for side in (columns.left, columns.right):
+            voted[np.searchsorted(ids, side[np.isin(side, ids)])] = True
+        chosen = mask & (~rejected | voted)
+        inside = np.isin(columns.left, ids[chosen]) & np.isin(columns.right, ids[chosen])
+        left, right = (
+            np.searchsorted(ids[chosen], side[inside]) for side in (columns.left, columns.right)
+        )
+        return Field(
+            ids=ids[chosen],
+            stars=stars[chosen],
+            contender=~rejected[chosen],
+            votes=Votes(left=left, right=right, outcome=columns.outcome[inside]),
+            aside=columns.aside[inside],
+            who=np.array(columns.who, np.object_)[inside],
+        )
+
+    def _columns(self, catalog: Catalog) -> VoteColumns:
+        """All votes that count; only new ones are read as long as none was undone."""
+        stamp = catalog.votes.stamp()
+        if self._votes and self._votes[0] == stamp:
+            return self._votes[1]
+        held = self._votes
+        if held and len(held[1]) and held[0].split("-")[1] == stamp.split("-")[1]:
+            found = _joined(held[1], catalog.votes.standing(int(held[1].id[-1])))
+        else:
+            found = catalog.votes.standing()
+        self._votes = stamp, found
+        return found
+
+    # ------------------------------------------------------------ choosing
+
+    def _pool(
+        self, catalog: Catalog, label: str | None, excluded: Iterable[tuple[int, int]]
+    ) -> tuple[Integers, Pool, np.random.Generator]:
+        standing = self.standing(catalog, label)
+        with self._lock:
+            held = self._current(catalog, label)
+            among, known = held.field, held.fit
+            alike = self._near_duplicates(catalog)
+        places = np.cumsum(among.contender) - 1
+        met = among.contender[among.votes.left] & among.contender[among.votes.right]
+        voted = np.stack([places[among.votes.left[met]], places[among.votes.right[met]]], axis=1)
+        ids = among.ids[among.contender]
+        met_already = np.array([*alike, *excluded], np.int64).reshape(-1, 2)
+        barred = np.searchsorted(ids, met_already[np.isin(met_already, ids).all(axis=1)])
+        pool = Pool(
+            scores=known.scores[among.contender],
+            deviations=known.deviations[among.contender],
+            k=standing.k,
+            voted=voted,
+            barred=[(a, b) for a, b in barred.tolist()],
+        )
+        name = zlib.crc32((label or "").encode()) + (label is None)
+        return ids, pool, np.random.default_rng([name, len(among.votes)])
+
+    def _near_duplicates(self, catalog: Catalog) -> list[Pair]:
+        """Pairs of pictures that show the same; looked up anew when there are others."""
+        now = time.monotonic()
+        if self._alike and now - self._alike[0] < _EDGE_CHECK:
+            return self._alike[2]
+        state = catalog.edges.count(), catalog.judgements.pairs.last_id()
+        if self._alike and self._alike[1] == state:
+            pairs = self._alike[2]
+        else:
+            pairs = connected_pairs(catalog, DEFAULT_RADIUS)
+        self._alike = now, state, pairs
+        return pairs
 
 
 def ranker() -> Ranker:
     """The running app's ranker, made at first use."""
-    found = current_app.extensions.setdefault("ranker", Ranker())
+    found = current_app.extensions.get("ranker")
+    if found is None:
+        found = current_app.extensions.setdefault("ranker", Ranker(overview()))
     assert isinstance(found, Ranker)
     return found
+
+
+def _target(catalog: Catalog, label: str | None) -> int:
+    """How many of a class are wanted; 0 where nobody has said."""
+    text = "" if label is None else catalog.settings.get(f"target:{label}")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _joined(older: VoteColumns, newer: VoteColumns) -> VoteColumns:
+    return VoteColumns(
+        id=np.append(older.id, newer.id),
+        left=np.append(older.left, newer.left),
+        right=np.append(older.right, newer.right),
+        outcome=np.append(older.outcome, newer.outcome),
+        aside=np.append(older.aside, newer.aside),
+        who=older.who + newer.who,
+    )

@@ -67,12 +67,13 @@ class Linear:
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of f at (B, D) features: (B,), (B,)."""
-        mean, deviation = np.empty((2, len(features)), np.float32)
+        mean: Floats = np.empty(len(features), np.float32)
+        deviation: Floats = np.empty(len(features), np.float32)
         for start in range(0, len(features), _BLOCK):
             here = slice(start, start + _BLOCK)
             centred = features[here][:, self.columns] - self.middle
             mean[here] = centred @ self.mean + np.float32(self.bias)
-            deviation[here] = self.noise * np.linalg.norm(centred @ self.root, axis=1)
+            deviation[here] = np.linalg.norm(centred @ self.root, axis=1) * self.noise
         return mean, deviation
 
 
@@ -82,7 +83,8 @@ def fit(features: Floats, rows: Rows, groups: Mapping[str, slice], *, seed: int 
     Every group of columns, named in `groups`, has its own variance. Needs one row at least.
     """
     points = rows.minus < 0
-    bias, middle = 0.0, np.zeros(features.shape[1], np.float32)
+    bias = 0.0
+    middle: Floats = np.zeros(features.shape[1], np.float32)
     if points.any():
         weight = rows.weight[points] / rows.weight[points].sum()
         bias = float(weight @ rows.value[points])

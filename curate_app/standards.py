@@ -22,4 +22,5 @@ def standard() -> tuple[Standard, str]:
             return plain, f"{line}. Edit the file; until then the presets' own cuts hold."
 
     grown = math.floor(math.log(catalog().columns.marks().picture + 1, 1.1))
-    return held("standard", (written(desk().data / CUTS_FILE), grown), read)
+    remembered = catalog().settings.last_id()  # the cuts that were remembered are settings
+    return held("standard", (written(desk().data / CUTS_FILE), remembered, grown), read)

@@ -11,7 +11,7 @@ from curate_app.thumbnails import KINDS, VERSION, ThumbnailKind
 from dataset.catalog import Catalog
 from dataset.keep_rule import KeepRule, best_licence
 from dataset.page import web_link
-from dataset.records import Caption, ImageRecord, Status
+from dataset.records import ImageRecord, Status, best_caption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def tiles_of(catalog: Catalog, records: Sequence[ImageRecord], rule: KeepRule) -
                 reason=record.reason,
                 stars=record.stars,
                 label=record.label,
-                caption=record.caption or best_caption(captions.get(record.id, [])),
+                caption=best_caption(captions.get(record.id, [])),
                 source=best.source if best else "",
                 licence=licence,
                 format=record.format,
@@ -76,11 +76,6 @@ def tiles_of(catalog: Catalog, records: Sequence[ImageRecord], rule: KeepRule) -
             )
         )
     return found
-
-
-def best_caption(captions: Sequence[Caption]) -> str:
-    """The longest version: cards cut their texts, detail pages have them whole."""
-    return max((caption.text for caption in captions), key=len, default="")
 
 
 def media_address(sha256: str, kind: ThumbnailKind) -> str:

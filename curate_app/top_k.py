@@ -103,4 +103,6 @@ def _drawn(means: Floats, spreads: Floats, k: int) -> Floats:
         found = means + spreads * dice.standard_normal(shape, np.float32)
         best = np.argpartition(found, size - k, axis=1)[:, size - k :]
         counts += np.bincount(best.ravel(), minlength=size)
-    return counts / draws
+    # Equal items have equal chances: that much need not be left to the dice.
+    kinds = np.unique(np.stack([means, spreads]), axis=1, return_inverse=True)[1].ravel()
+    return np.asarray((np.bincount(kinds, counts / draws) / np.bincount(kinds))[kinds], np.float64)

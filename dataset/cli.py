@@ -49,7 +49,6 @@ def command_line() -> CommandLine:
     add_data_option(verb)
 
     merge_commands.add_verb(command)
-
     _add_caption_verb(command)
 
     add_duplicate_verbs(command)

@@ -43,7 +43,7 @@ def _merge(options: argparse.Namespace) -> None:
     if options.workers < 1:
         raise ConfigError(f"--workers {options.workers} decodes nothing; it must be at least 1")
     workspace = Workspace(options.data)
-    with guest_of(workspace, options.other) as (guest, pictures):
+    with guest_of(workspace, options.other, dry_run=options.dry_run) as (guest, pictures):
         if options.dry_run:
             report = _previewed(workspace, guest, pictures)
         else:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,9 +65,11 @@ class MergeReport:
 
 
 @contextmanager
-def guest_of(workspace: Workspace, other: Path) -> Iterator[tuple[Catalog, ImageStore]]:
+def guest_of(
+    workspace: Workspace, other: Path, *, dry_run: bool = False
+) -> Iterator[tuple[Catalog, ImageStore]]:
     """The catalogue (a copy) and the pictures of the data folder `other`, for one merge into
-    `workspace` at a time.
+    `workspace` at a time; a dry run leaves that alone.
 
     Raises ConfigError when it is no data folder or the same one, DataError as `guest_catalog`
     and when its pictures are gone, WorldError while another process merges into `workspace`.
@@ -76,18 +79,31 @@ def guest_of(workspace: Workspace, other: Path) -> Iterator[tuple[Catalog, Image
         raise ConfigError(_no_catalogue(other, workspace))
     if workspace.catalog.exists() and theirs.catalog.samefile(workspace.catalog):
         raise ConfigError(f"{other} is the data folder itself; name another one to merge in")
+    with (
+        _scratch(workspace, dry_run=dry_run) as copies,
+        guest_catalog(theirs.catalog, copies) as guest,
+    ):
+        if not theirs.images.is_dir() and guest.images.count():
+            raise DataError(
+                f"the pictures of {other} are not there ({theirs.images}); "
+                "copy the whole data folder"
+            )
+        yield guest, ImageStore(theirs.images)
+
+
+@contextmanager
+def _scratch(workspace: Workspace, *, dry_run: bool) -> Iterator[Path]:
+    """An empty folder for copies, gone in the end; where the pictures go there is room for it."""
+    if dry_run:
+        with tempfile.TemporaryDirectory(prefix="pedigree-merge-") as folder:
+            yield Path(folder)
+        return
     with workspace.locked("merging"):
         copies = workspace.root / ".merge"
         shutil.rmtree(copies, ignore_errors=True)  # left by a merge that was killed
         copies.mkdir()
         try:
-            with guest_catalog(theirs.catalog, copies) as guest:
-                if not theirs.images.is_dir() and guest.images.count():
-                    raise DataError(
-                        f"the pictures of {other} are not there ({theirs.images}); "
-                        "copy the whole data folder"
-                    )
-                yield guest, ImageStore(theirs.images)
+            yield copies
         finally:
             shutil.rmtree(copies, ignore_errors=True)
 

@@ -25,7 +25,7 @@ from dataset.packed import SPLITS, PackedDataset, Provenance
 from dataset.phash import PHASH
 from dataset.pixels import PixelLimits, Pixels, decode
 from dataset.progress import Progress
-from dataset.records import Caption, Origin
+from dataset.records import Caption, Origin, best_caption
 
 __all__ = ["PackConfig", "PackResult", "pack", "prepare", "write_pack"]
 
@@ -150,7 +150,7 @@ def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
             Provenance(
                 image_id=record.id,
                 label=names.index(record.label) if record.label else -1,
-                caption=max((c.text for c in texts), key=len, default=""),
+                caption=best_caption(texts),
                 **{k: getattr(origin, k) for k in Origin.__dataclass_fields__},
                 sha256=record.sha256,
                 phash=phashes.get(record.id, ""),

@@ -1,5 +1,6 @@
 """The nouns that every stage speaks of: a picture, where it came from, what was said of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -31,6 +32,13 @@ class Caption:
     text: str
     origin: str
     added_at: str = ""
+
+
+def best_caption(captions: Sequence[Caption]) -> str:
+    """What a person wrote here, else the longest text: cards cut theirs, detail pages have them
+    whole; "" without any."""
+    judged = [caption.text for caption in captions if caption.origin == JUDGED_CAPTION]
+    return judged[0] if judged else max((caption.text for caption in captions), key=len, default="")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import { every, load, one, post, toast } from "./app.js";
 import "./copying.js";
+import { watch } from "./jobs.js";
 
 // Counts and bars come anew from the server; what somebody types meanwhile stays.
 async function refresh() {
@@ -41,9 +42,15 @@ document.addEventListener("change", async (event) => {
   await refresh();
 });
 
-// Enter in a target saves it, as leaving it does.
+// Enter in a target saves it and goes on to the next one.
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && event.target.dataset?.target !== undefined) event.target.blur();
+  if (event.key !== "Enter" || event.target.dataset?.target === undefined) return;
+  event.preventDefault();
+  const fields = every("[data-target]");
+  const next = fields[fields.indexOf(event.target) + 1];
+  if (!next) return event.target.blur();
+  next.focus();
+  next.select();
 });
 
 one("#for-all").addEventListener("submit", async (event) => {
@@ -81,10 +88,15 @@ topUp?.addEventListener("submit", (event) => {
   showCommand();
 });
 
+let asked = 0; // only the newest answer is shown, in whatever order they come
+
 async function showCommand() {
   const address = `/classes?${new URLSearchParams(new FormData(topUp))}`;
+  const mine = ++asked;
   try {
-    one("#command pre").replaceWith(one("#command pre", await load(address)));
+    const page = await load(address);
+    if (mine !== asked) return;
+    one("#command pre").replaceWith(one("#command pre", page));
     history.replaceState(null, "", address);
   } catch {
     toast("the command cannot be made of that: check the fields", { failed: true });
@@ -95,35 +107,14 @@ one("#start")?.addEventListener("click", async () => {
   if (!topUp.reportValidity()) return;
   const body = Object.fromEntries(new FormData(topUp));
   const answer = await change("/classes/top-up", body);
-  if (answer) follow(answer.job);
+  if (!answer) return;
+  const page = await load(location.href);
+  one("#job").replaceWith(one("#job", page));
+  watch(one("#job"));
 });
-
-let followed = 0;
-
-async function follow(job) {
-  followed = job;
-  const line = one("#job");
-  while (followed === job) {
-    let state;
-    try {
-      state = await (await fetch(`/jobs/${job}`, { headers: { Accept: "application/json" } })).json();
-    } catch {
-      line.textContent = "the app does not answer; is it still running?";
-      return;
-    }
-    line.textContent = told(state);
-    if (["done", "failed", "stopped"].includes(state.state)) return refresh();
-    await new Promise((wake) => setTimeout(wake, 1000));
-  }
-}
-
-function told(job) {
-  const amount = job.total ? `${job.done} of ${job.total}` : job.done ? `${job.done}` : "";
-  const parts = [job.title, job.state, amount && `${amount} ${job.unit}`, job.note, job.error];
-  return parts.filter(Boolean).join(" · ");
-}
 
 // An undo by key or button changes counts here, too.
 document.addEventListener("acted", () => refresh().catch(() => {}));
 
-if (one("#job")?.dataset.job) follow(Number(one("#job").dataset.job));
+document.addEventListener("job-over", () => refresh().catch(() => {}));
+watch();

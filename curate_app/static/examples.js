@@ -28,5 +28,9 @@ document.addEventListener("job-over", (event) => {
 });
 
 one("#choose-class")?.addEventListener("change", (event) => event.target.form.requestSubmit());
+if (one("#show")) one("#show").hidden = true;
+
+// The first tile is the current one, but what was learned comes first to look at.
+if (performance.getEntriesByType("navigation")[0]?.type !== "back_forward") scrollTo(0, 0);
 
 register({ acts: { learn }, keys: { r: "learn" } });

@@ -4,25 +4,27 @@
 
 import { act, every, one, post, refreshSoon, register, toast } from "./app.js";
 
-const FULL = 10; // groups in the queue after more were fetched
-const LOW = 6; // fewer than that: ask for more
 const AHEAD = 5; // groups whose pictures are loaded and decoded
+const SKIPPED = 20; // groups that were skipped and do not come again soon
 const TINY = 8; // how many times its size a very small picture is shown at most
 const REMEMBERED = 20; // groups whose pictures stay loaded for an undo
-const VOTES_PER_REFRESH = 10;
-const IDLE_MS = 1500; // after the last vote, before the numbers are fetched
+const VOTES_PER_REFRESH = 15;
+const IDLE_MS = 2000; // after the last vote, before the numbers are fetched
 
 const contest = one("#contest");
 const stage = one("#stage");
 const frames = every(".contender", stage);
 const given = JSON.parse(one("#given").textContent);
 const four = given.mode === "four";
+const full = given.full; // groups in the queue after more were fetched
+const low = Math.ceil(0.6 * full); // fewer than that: ask for more
 
 let queue = []; // groups to vote on; the first is on the screen
 let ready = false; // whether the eyes can have seen the first group
 let asked = 0; // groups on their way here
 let armed = ""; // reject, keep or open: the next side means that
 let best = null; // best of four: the frame chosen first
+let skipped = []; // the ids of groups that were skipped lately
 let done = []; // what this page did: {batch, group}, the latest last
 
 // ---------------------------------------------------------------- the queue
@@ -57,8 +59,11 @@ function imageOf(picture) {
 
 function wanted() {
   const coming = queue.length + asked;
-  return coming < LOW ? FULL - coming : 0;
+  return coming < low ? full - coming : 0;
 }
+
+// What the server shall not send: it lies here, or was skipped lately.
+const held = () => [...queue.map(({ ids }) => ids), ...skipped];
 
 async function fetchGroups(question) {
   const query = new URLSearchParams({ label: given.label, mode: given.mode, ...question });
@@ -73,8 +78,13 @@ async function refill() {
   if (!count) return;
   asked += count;
   try {
-    const held = queue.map((group) => group.ids.join("-")).join(",");
-    take(await fetchGroups({ count, held }));
+    const question = () => ({ count, held: held().map((ids) => ids.join("-")).join(",") });
+    let groups = await fetchGroups(question());
+    if (!groups.length && skipped.length) {
+      skipped = []; // there is nothing else
+      groups = await fetchGroups(question());
+    }
+    take(groups);
   } catch {
     toast("no further pictures came; is the app still running? Skip (s) asks again", { failed: true });
   } finally {
@@ -170,9 +180,9 @@ function remember(batch, group) {
 async function vote(path, body, group) {
   const more = wanted();
   asked += more;
-  const held = queue.map(({ ids }) => ids);
+  const own = { ticket: group.ticket, label: given.label, more, held: held() };
   try {
-    const answer = await post(path, { ...body, ticket: group.ticket, label: given.label, more, held });
+    const answer = await post(path, { ...body, ...own });
     asked -= more;
     remember(answer.batch, group);
     count(answer.votes?.length ?? 0);
@@ -245,7 +255,7 @@ function markBest() {
 
 function skip() {
   if (!queue.length) return refill();
-  leave();
+  skipped = [...skipped, leave().ids].slice(-SKIPPED);
   say("skipped; nothing is written");
   refill();
 }

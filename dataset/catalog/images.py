@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -270,14 +271,8 @@ class Images:
         return found
 
     def quality(self, image_id: int) -> dict[str, float]:
-        rows = self._db.execute(  # the key begins with the measure: one look for each of them
-            "WITH RECURSIVE name (m) AS (SELECT min(measure) FROM quality UNION ALL "
-            "SELECT (SELECT min(measure) FROM quality WHERE measure > m) FROM name "
-            "WHERE m IS NOT NULL) SELECT measure, score FROM name "
-            "CROSS JOIN quality ON measure = m AND image_id = ?",
-            (image_id,),
-        )
-        return {row["measure"]: float(row["score"]) for row in rows}
+        rows = self._by_name("quality", "measure", "score", image_id)
+        return {name: float(score) for name, score in rows}
 
     def scores(self, measure: str) -> dict[int, float]:
         """One quality measure of all pictures, by id."""
@@ -304,12 +299,7 @@ class Images:
 
     def hashes_of(self, image_id: int) -> dict[str, str]:
         """Every hash of one picture as hexadecimal text, by algorithm."""
-        rows = self._db.execute(
-            "SELECT algorithm, value FROM image_hash WHERE algorithm IN "
-            "(SELECT DISTINCT algorithm FROM image_hash) AND image_id = ?",
-            (image_id,),
-        )
-        return {row[0]: row[1] for row in rows}
+        return dict(self._by_name("image_hash", "algorithm", "value", image_id))
 
     def hash_texts(self, algorithm: str) -> dict[int, str]:
         """All hashes of one algorithm as hexadecimal text, by id."""
@@ -317,6 +307,17 @@ class Images:
             "SELECT image_id, value FROM image_hash WHERE algorithm = ?", (algorithm,)
         )
         return {row[0]: row[1] for row in rows}
+
+    def _by_name(self, table: str, name: str, value: str, image_id: int) -> list[tuple[str, Any]]:
+        """(name, value) of one picture in a table whose key begins with the name: one look each."""
+        rows = self._db.execute(
+            f"WITH RECURSIVE known (n) AS (SELECT min({name}) FROM {table} UNION ALL "
+            f"SELECT (SELECT min({name}) FROM {table} WHERE {name} > n) FROM known "
+            f"WHERE n IS NOT NULL) SELECT {name}, {value} FROM known "
+            f"CROSS JOIN {table} ON {name} = n AND image_id = ?",
+            (image_id,),
+        )
+        return [tuple(row) for row in rows]
 
     def _of(self, sql: str, image_ids: Sequence[int]) -> Iterator[sqlite3.Row]:
         for start in range(0, len(image_ids), 500):

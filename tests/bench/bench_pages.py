@@ -37,6 +37,7 @@ class Page:
     before: Callable[[Visitor], object] | None = None
     rounds: list[list[float]] = field(default_factory=list)
     size: int = 0
+    resident: float = 0.0  # MB of the server after its first visits
 
     def percentile(self, part: float) -> float:
         """The median over the rounds of the round's percentile, in milliseconds."""
@@ -56,6 +57,7 @@ def measure(data: Path, size: int) -> None:
         pages = pages_of(visitor, size)
         for page in pages:
             visit(visitor, page, 2)
+            page.resident = resident_mb(process.pid)[0]
         print(f"  resident after every page {memory(process)}")
         for _round in range(ROUNDS):
             for page in pages:
@@ -149,13 +151,13 @@ def visit(visitor: Visitor, page: Page, times: int) -> list[float]:
 
 
 def show(pages: list[Page]) -> None:
-    print(f"  {'':<34} {'p50':>8} {'p95':>8} {'p99':>8} ms {'kB':>7}")
+    print(f"  {'':<34} {'p50':>8} {'p95':>8} {'p99':>8} ms {'kB':>7} {'MB':>6}")
     for page in pages:
         p50, p95, p99 = (page.percentile(part) for part in (0.5, 0.95, 0.99))
         verdict = passed(p95, page.bar) if page.bar else ""
         print(
             f"  {page.name:<34} {p50:>8.1f} {p95:>8.1f} {p99:>8.1f}    {page.size / 1000:>7.0f} "
-            f"{verdict}",
+            f"{page.resident:>6.0f} {verdict}",
             flush=True,
         )
 

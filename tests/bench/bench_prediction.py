@@ -37,7 +37,9 @@ _MEASURED = """
 import resource, sys
 from curate_app import cli
 code = cli.main(sys.argv[1:])
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print("peak", used.ru_maxrss)
+print("busy", round(used.ru_utime + used.ru_stime, 1))
 sys.exit(code)
 """
 
@@ -75,16 +77,12 @@ def _large(count: int) -> None:
         seconds = time.perf_counter() - start
         if done.returncode:
             raise RuntimeError(done.stderr)
+        [busy] = re.findall(r"busy ([\d.]+)", done.stdout)
         peak = int(re.findall(r"peak (\d+)", done.stdout)[0]) / 1024
-        print(
-            f"{count:>9,} pictures: {seconds:6.1f} s, {peak:4.0f} MB at most; {_first(done.stdout)}"
-        )
+        told = done.stdout.splitlines()[0]
+        print(f"{count:>9,} pictures: {seconds:6.1f} s, {busy} s of a core, {peak:4.0f} MB; {told}")
     finally:
         shutil.rmtree(folder)
-
-
-def _first(text: str) -> str:
-    return text.splitlines()[0]
 
 
 def _real(title: str, path: Path) -> None:

@@ -51,6 +51,12 @@ class RunningServer:
         self.process.wait()
 
 
+@pytest.fixture(autouse=True)
+def _no_password_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have a password for an app of their own."""
+    monkeypatch.delenv("PEDIGREE_PASSWORD", raising=False)
+
+
 @pytest.fixture
 def drawn(tmp_path: Path) -> DrawnCatalogue:
     """An empty catalogue to add drawn pictures to."""

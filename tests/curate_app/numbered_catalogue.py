@@ -129,4 +129,6 @@ def status_codes(pictures: list[Known]) -> list[int]:
 def _has(caption: str, text: str) -> bool:
     have = re.findall(r"\w+", caption.lower())
     starts = re.findall(r"\w+", text.lower())
+    if not starts:
+        return text in caption
     return all(any(word.startswith(start) for word in have) for start in starts)

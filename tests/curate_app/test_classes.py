@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from curate_app.jobs import jobs_of
 from curate_app.shortfall import ClassNeed
@@ -33,6 +34,11 @@ def page(judge: Judge, address: str = "/classes") -> Any:
     return answer.json
 
 
+def said(answer: TestResponse) -> Any:
+    """The answer to an action as it was sent."""
+    return json.loads(answer.text)
+
+
 def row(judge: Judge, label: str) -> Any:
     return next(row for row in page(judge)["classes"] if row["label"] == label)
 
@@ -49,7 +55,7 @@ def test_a_target_is_set_by_one_post_and_taken_back_by_undo(
     ids = drawn.add_many(8)  # bird, cat, dog, fish
     keep(drawn, ids[0])
     answer = judge.post("/classes/target", {"label": "bird", "target": 5})
-    assert answer.json["message"] == "“bird”: target 5"
+    assert said(answer)["message"] == "“bird”: target 5"
     assert (row(judge, "bird")["short"], row(judge, "bird")["kept"]) == (4, 1)
     assert page(judge)["missing"] == 4
     assert '<strong class="short">4</strong>' in judge.get("/classes").text
@@ -61,7 +67,7 @@ def test_one_target_for_all_named_classes_is_one_batch(judge: Judge, drawn: Draw
     drawn.add_many(4)
     drawn.add(drawing(99), label="")
     answer = judge.post("/classes/targets", {"target": 9})
-    assert answer.json["message"] == "4 classes: target 9"
+    assert said(answer)["message"] == "4 classes: target 9"
     targets = {row["label"]: row["target"] for row in page(judge)["classes"]}
     assert targets == {"bird": 9, "cat": 9, "dog": 9, "fish": 9, "": None}
     judge.post("/undo", {})
@@ -96,7 +102,7 @@ def test_a_class_is_renamed_with_all_its_pictures_and_its_target(
     keep(drawn, ids[0], value="reject")
     judge.post("/classes/target", {"label": "bird", "target": 5})
     answer = judge.post("/classes/move", {"label": "bird", "to": "birds", "count": 2})
-    assert answer.json["message"] == "2 pictures of “bird” moved to “birds”"
+    assert said(answer)["message"] == "2 pictures of “bird” moved to “birds”"
     assert (row(judge, "birds")["target"], row(judge, "birds")["rejected"]) == (5, 1)
     assert "bird" not in [row["label"] for row in page(judge)["classes"]]
     judge.post("/undo", {})
@@ -119,7 +125,7 @@ def test_a_class_that_changed_meanwhile_is_not_moved(judge: Judge, drawn: DrawnC
     drawn.add_many(8)
     answer = judge.post("/classes/move", {"label": "bird", "to": "x", "count": 1})
     assert answer.status_code == 409
-    assert answer.json["error"] == "“bird” has 2 pictures now; look again"
+    assert said(answer)["error"] == "“bird” has 2 pictures now; look again"
     same = judge.post("/classes/move", {"label": "bird", "to": " bird ", "count": 2})
     assert same.status_code == 400
 
@@ -255,7 +261,7 @@ def test_a_top_up_starts_the_very_command(
     assert jobs_of(judge.app).all() == [], "looking starts nothing"
     answer = judge.post("/classes/top-up", GOOD)
     assert answer.status_code == 200, answer.text
-    job = jobs_of(judge.app).get(answer.json["job"])
+    job = jobs_of(judge.app).get(said(answer)["job"])
     assert job is not None
     assert jobs_of(judge.app).wait(job, 60)
     assert "scrape run" in job.shell_line

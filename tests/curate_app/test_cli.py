@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curate_app.cli import command_line, main
-from dataset.records import PairChange
+from dataset.records import Change, Outcome, PairChange, SettingChange, VoteChange, Wish
 from dataset.workspace import Workspace
 from tests.curate_app.drawn_catalogue import HOSTILE, DrawnCatalogue, drawing
 
@@ -164,3 +164,76 @@ def test_stats_count_by_class_and_show_no_control_characters(
     assert out.splitlines()[-1].split() == ["all", "5", "0", "0"]
     _, text, _ = run(capsys, "stats", "--data", str(drawn.data), "--json")
     assert json.loads(text)["bird"] == {"undecided": 1, "keep": 0, "reject": 0}
+
+
+def test_votes_and_settings_are_in_the_log_and_undone_in_their_turn(
+    drawn: DrawnCatalogue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = drawn.add_many(2)
+    outcomes: tuple[Outcome, ...] = ("left", "right", "tie")
+    votes = [VoteChange(left=a, right=b, outcome=outcome) for outcome in outcomes]
+    target = SettingChange(name="target:bird", value="12")
+    with drawn.open() as catalog:
+        catalog.judgements.apply(votes, who="anna", verb="vote")
+        catalog.judgements.apply([target], who="ben", verb="target")
+    _, text, _ = run(capsys, "log", "--data", str(drawn.data))
+    lines = text.splitlines()
+    assert lines[0].endswith("batch 2  ben  target  target:bird:  -> 12")
+    assert [line.split("batch 1  anna  vote  ")[1] for line in lines[1:]] == [
+        f"#{a} like #{b}",
+        f"#{b} over #{a}",
+        f"#{a} over #{b}",
+    ]
+    assert {len(line) - len(line.lstrip()) for line in lines} == {3, 4}
+    _, out, _ = run(capsys, "log", "--data", str(drawn.data), "--json")
+    entries = [json.loads(line) for line in out.splitlines()]
+    assert [entry.get("outcome") for entry in entries] == [None, "tie", "right", "left"]
+    assert (entries[0]["name"], entries[0]["after"]) == ("target:bird", "12")
+    for expected in ("undid batch 2: target by ben, 1 changes", "undid batch 1: vote by anna, 3"):
+        _, undone, _ = run(capsys, "undo", "--data", str(drawn.data))
+        assert undone.startswith(expected)
+
+
+def test_undo_counts_the_changes_of_every_kind(
+    drawn: DrawnCatalogue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = drawn.add_many(2)
+    with drawn.open() as catalog:
+        wishes: list[Wish] = [
+            Change(image_id=a, field="status", value="keep"),
+            Change(image_id=a, field="caption", value="A bird"),
+            PairChange(a=a, b=b, verdict="different"),
+            VoteChange(left=a, right=b, outcome="tie"),
+            SettingChange(name="target:bird", value="12"),
+        ]
+        catalog.judgements.apply(wishes, who="anna", verb="mixed")
+    _, out, _ = run(capsys, "undo", "--data", str(drawn.data), "--who", "anna")
+    assert out == "undid batch 1: mixed by anna, 5 changes\n"
+
+
+def test_hostile_texts_in_the_log_are_harmless_on_a_terminal(
+    drawn: DrawnCatalogue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\n\u202e\u2028done"
+    a = drawn.add(drawing(60), label=hostile)
+    b = drawn.add(drawing(61))
+    with drawn.open() as catalog:
+        wishes: list[Wish] = [
+            Change(image_id=a, field="label", value="bird"),
+            Change(image_id=a, field="caption", value=hostile),
+            Change(image_id=a, field="status", value="reject", reason=hostile),
+            PairChange(a=a, b=b, verdict="same"),
+            VoteChange(left=a, right=b, outcome="left"),
+            SettingChange(name=f"target:{hostile}", value=hostile),
+        ]
+        # A catalogue from elsewhere brings names along that no form here has let through.
+        catalog.judgements.apply(wishes, who=hostile, verb=hostile)
+    for more in ((), ("--json",)):
+        _, out, _ = run(capsys, "log", "--data", str(drawn.data), *more)
+        assert len(out.splitlines()) == 6
+        assert all(line.isprintable() for line in out.split("\n"))
+    entries = [json.loads(line) for line in out.splitlines()]
+    assert {entry["who"] for entry in entries} == {hostile}
+    _, out, _ = run(capsys, "undo", "--data", str(drawn.data))
+    assert out.count("\n") == 1
+    assert out.rstrip("\n").isprintable()

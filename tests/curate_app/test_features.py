@@ -1,6 +1,7 @@
 """Features: what a picture can be told by, from what the catalogue stores of it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,7 +200,7 @@ def digests(count: int) -> tuple[NDArray[np.uint8], list[str]]:
 @pytest.mark.parametrize("pack", [np.savez, np.savez_compressed])
 def test_vectors_are_found_by_digest(tmp_path: Path, kind: type, pack: object) -> None:
     rows, names = digests(30)
-    vectors = np.random.default_rng(6).normal(size=(30, 8)).astype(kind)
+    vectors: NDArray[np.floating[Any]] = np.random.default_rng(6).normal(size=(30, 8)).astype(kind)
     path = tmp_path / "embeddings.npz"
     assert callable(pack)
     pack(path, sha256=rows, vectors=vectors)

@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from urllib.parse import unquote
 
 import pytest
 
@@ -156,3 +157,121 @@ def test_longest_version_of_a_caption_is_shown(judge: Judge, drawn: DrawnCatalog
 
 def test_empty_catalogue_says_what_to_do(judge: Judge) -> None:
     assert "python -m scrape run" in judge.get("/").text
+
+
+# ------------------------------------------------------------ sorts, spans and ranges
+
+
+def ids_of(judge: Judge, query: str) -> list[int]:
+    page = judge.get(f"/?{query}&format=json").get_json()
+    return [picture["id"] for picture in page["pictures"]]
+
+
+def test_sort_and_filters_stay_in_every_address_of_a_page(
+    judge: Judge, drawn: DrawnCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "TILES_PER_PAGE", 2)
+    drawn.add_many(8)
+    query = "sort=-sharpness&text=drawing&stars=0-3&between=sharpness%3A0.."
+    page = judge.get(f"/?{query}&format=json").get_json()
+    facets = [value["address"] for values in page["facets"].values() for value in values]
+    wanted = {"sort=-sharpness", "text=drawing", "stars=0-3", "between=sharpness:0.."}
+    for address in (page["next"], *facets):
+        given = set(unquote(address.removeprefix("/?")).split("&"))
+        assert len(wanted - given) <= (address in facets)
+        assert judge.get(address).status_code == 200
+    assert page["filter"] == {"text": "drawing", "stars": "0-3", "between": "sharpness:0.."}
+    assert page["sort"] == "-sharpness"
+
+
+def test_stars_and_ranges_choose_the_pictures(judge: Judge, drawn: DrawnCatalogue) -> None:
+    ids = drawn.add_many(6)
+    for stars, number in enumerate(ids):
+        judge.judge("stars", number, stars=stars)
+    with drawn.open() as catalog:
+        for place, number in enumerate(ids):
+            catalog.images.set_quality(number, {"sharpness": place / 10})
+        catalog.scores.note_measured()
+    assert ids_of(judge, "stars=3-5") == ids[3:]
+    assert ids_of(judge, "stars=0") == ids[:1]
+    assert ids_of(judge, "between=sharpness:0.1..0.3") == ids[1:4]
+    assert ids_of(judge, "between=sharpness:0.1..,stars:..2") == ids[1:3]
+    assert ids_of(judge, "between=score:-9..9") == []
+    assert ids_of(judge, "sort=-stars") == ids[::-1]
+    assert ids_of(judge, "sort=-sharpness&stars=2-4") == ids[4:1:-1]
+
+
+def test_the_count_of_a_span_of_stars_is_of_the_whole_span(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    for stars, number in enumerate(drawn.add_many(6)):
+        judge.judge("stars", number, stars=stars)
+    page = judge.get("/?stars=3-5&format=json").get_json()
+    counts = {value["value"]: value["count"] for value in page["facets"]["stars"]}
+    assert counts == {"5": 1, "4": 1, "3": 1, "2": 1, "1": 1, "0": 1, "3-5": 3}
+    assert page["total"] == 3
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sort=shapness",
+        "sort=--id",
+        "sort=stars&sort=id",
+        "between=shapness:1..2",
+        "between=sharpness",
+        "between=sharpness:a..b",
+        "between=sharpness:..",
+        "stars=6",
+        "stars=5-1",
+        "text=%00",
+        "after=nan:1",
+        "after=1e999:1",
+        "before=3",
+        "at=50&after=3",
+    ],
+)
+def test_impossible_sort_range_or_place_is_refused_with_one_line(
+    judge: Judge, drawn: DrawnCatalogue, query: str
+) -> None:
+    drawn.add_many(1)
+    answer = judge.get(f"/?{query}")
+    assert answer.status_code == 400
+    told = judge.get(f"/?{query}&format=json")
+    assert told.status_code == 400
+    assert "\n" not in told.get_json()["error"]
+
+
+def test_hostile_searches_are_looked_for_and_nothing_else(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    drawn.add_many(3)
+    for text in (
+        '"',
+        "*",
+        "NEAR(",
+        "OR",
+        "a OR b",
+        "%",
+        "_",
+        "\\",
+        "text:drawing",
+        "^drawing",
+        "'",
+    ):
+        answer = judge.client.get("/", query_string={"text": text, "format": "json"})
+        assert answer.status_code == 200, text
+        assert answer.get_json()["total"] == 0, text
+    for text in ("drawing*", '"drawing', "(drawing)", "-drawing", "^drawing", "drawing number"):
+        answer = judge.client.get("/", query_string={"text": text, "format": "json"})
+        assert answer.get_json()["total"] == 3, text
+
+
+def test_text_that_a_command_adds_while_the_app_runs_is_found(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    [number] = drawn.add_many(1)
+    assert ids_of(judge, "text=owl") == []
+    with drawn.open() as catalog:
+        catalog.images.add_caption(number, Caption(text="an owl", origin="captioner"))
+    assert ids_of(judge, "text=owl") == [number]

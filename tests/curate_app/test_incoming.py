@@ -9,6 +9,7 @@ from dataset.records import Change, SettingChange
 from tests.curate_app.conftest import Judge
 from tests.curate_app.drawn_catalogue import DrawnCatalogue, drawing
 from tests.curate_app.test_actions import state
+from tests.curate_app.test_classes import said
 
 
 def page(judge: Judge, address: str = "/incoming") -> Any:
@@ -22,7 +23,7 @@ def ids(judge: Judge, address: str = "/incoming") -> list[int]:
 
 
 def repeats(judge: Judge) -> list[list[int]]:
-    found: list[list[int]] = judge.get("/incoming/repeats?format=json").json["repeats"]
+    found: list[list[int]] = said(judge.get("/incoming/repeats?format=json"))["repeats"]
     return found
 
 
@@ -67,7 +68,7 @@ def test_duplicates_of_kept_pictures_are_folded_and_rejected_as_one_batch(
     assert repeats(judge) == [list(pair) for pair in pairs]
     assert "<strong>2</strong> are duplicates of kept pictures" in judge.get("/incoming").text
     answer = judge.post("/incoming/reject-repeats", {"count": 2})
-    assert answer.json["message"] == "rejected 2 pictures, duplicates of kept"
+    assert said(answer)["message"] == "rejected 2 pictures, duplicates of kept"
     assert state(drawn, *(small for small, _large in pairs)) == [
         ("reject", f"duplicate of #{large}", 0) for _small, large in pairs
     ]
@@ -84,7 +85,7 @@ def test_more_or_fewer_duplicates_than_were_told_are_not_rejected(
     keep(drawn, *(large for _small, large in pairs))
     answer = judge.post("/incoming/reject-repeats", {"count": count})
     assert answer.status_code == 409
-    assert "2 duplicates of kept pictures now" in answer.json["error"]
+    assert "2 duplicates of kept pictures now" in said(answer)["error"]
     assert state(drawn, pairs[0][0]) == [("undecided", "", 0)]
 
 
@@ -143,7 +144,7 @@ def test_perhaps_duplicates_stand_beside_the_kept_one_and_are_decided_one_by_one
     assert (ids(judge), repeats(judge)) == ([], [])
     assert f'data-new="{first}" data-kept="{kept}"' in judge.get("/incoming").text
     answer = judge.post("/incoming/repeat", {"picture": first, "kept": kept})
-    assert answer.json["message"] == f"rejected #{first}, a duplicate of #{kept}"
+    assert said(answer)["message"] == f"rejected #{first}, a duplicate of #{kept}"
     judge.post("/duplicates/different", {"members": [second, other]})
     assert page(judge)["perhaps"] == []
     assert ids(judge) == [second]
@@ -194,7 +195,7 @@ def test_the_best_are_accepted_as_one_batch_until_the_target_is_met(
     best = page(judge, "/incoming?label=bird")["best"]
     assert len(best) == 2
     answer = judge.post("/incoming/accept", {"label": "bird", "ids": best})
-    assert answer.json["message"] == "kept 2 pictures of bird; its target is met"
+    assert said(answer)["message"] == "kept 2 pictures of bird; its target is met"
     assert [status for status, _, _ in state(drawn, *best)] == ["keep", "keep"]
     assert page(judge, "/incoming?label=bird")["best"] == []
     assert "has reached its target of 3" in judge.get("/incoming?label=bird").text
@@ -216,10 +217,10 @@ def test_what_changed_since_it_was_shown_is_not_accepted(
     ):
         answer = judge.post("/incoming/accept", {"label": "bird", "ids": wrong})
         assert answer.status_code == 409
-        assert line in answer.json["error"]
+        assert line in said(answer)["error"]
     keep(drawn, rest[0])  # somebody else, meanwhile
     answer = judge.post("/incoming/accept", {"label": "bird", "ids": best})
-    assert "the class is short by 1 now; look again" in answer.json["error"]
+    assert "the class is short by 1 now; look again" in said(answer)["error"]
     assert judge.post("/incoming/accept", {"label": "fox", "ids": best}).status_code == 409
     assert [status for status, _, _ in state(drawn, *best)] == ["undecided", "undecided"]
 

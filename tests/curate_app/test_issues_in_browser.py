@@ -27,7 +27,7 @@ def says(screen: Screen) -> str:
 
 
 def near(screen: Screen, row: int) -> list[int]:
-    found = screen.all(f".near .cut-row:nth-child({row}) .tile")
+    found = screen.all(f".cut-sides .cut-row:nth-child({row}) .tile")
     return [int(tile.get_attribute("data-id") or 0) for tile in found]
 
 

@@ -67,13 +67,31 @@ HOSTILE_HOSTS = [
 ]
 
 
-@pytest.fixture
-def filled(judge: Judge, drawn: DrawnCatalogue) -> Iterator[Judge]:
-    """A judge over three undecided pictures, which must be undecided in the end, too."""
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> DrawnCatalogue:
+    """Three undecided pictures, which nothing in this module changes."""
+    drawn = DrawnCatalogue(tmp_path_factory.mktemp("three"))
     drawn.add_many(3)
-    yield judge
-    with drawn.open() as catalog:
-        assert catalog.judgements.last_event_id() == 0
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def open_app(three: DrawnCatalogue) -> Flask:
+    return create_app(three.data, testing=True)
+
+
+@pytest.fixture(scope="module")
+def guarded(three: DrawnCatalogue) -> Flask:
+    """An app with a password over three pictures."""
+    return create_app(three.data, access=Access(secret=SECRET, host="0.0.0.0"), testing=True)
+
+
+@pytest.fixture
+def filled(open_app: Flask, three: DrawnCatalogue) -> Iterator[Judge]:
+    """A judge over three undecided pictures, which must be undecided in the end, too."""
+    yield Judge(open_app)
+    with three.open() as catalog:
+        assert catalog.judgements.last_batch() == 0
 
 
 def test_the_routes_are_read_and_written_by_those_two_methods_alone() -> None:
@@ -281,13 +299,6 @@ def test_catalogue_that_breaks_while_serving_is_told_in_one_line(
     answer = judge.get("/?format=json")
     assert answer.status_code == 500
     assert "no catalogue at" in answer.get_json()["error"]
-
-
-@pytest.fixture
-def guarded(drawn: DrawnCatalogue) -> Flask:
-    """An app with a password over three pictures."""
-    drawn.add_many(3)
-    return create_app(drawn.data, access=Access(secret=SECRET, host="0.0.0.0"), testing=True)
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

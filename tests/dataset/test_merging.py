@@ -389,6 +389,8 @@ def test_command_previews_merges_and_tells(
 
 def test_merging_into_nothing_makes_the_catalogue(there: Side, tmp_path: Path) -> None:
     there.add(scene_bytes(1), "http://b.test/1")
+    assert run(there.data, "--data", tmp_path / "new", "--dry-run") == 0
+    assert not (tmp_path / "new").exists()
     assert run(there.data, "--data", tmp_path / "new", "--workers", 1) == 0
     with Catalog(tmp_path / "new" / "catalog.sqlite", create=False) as catalog:
         assert catalog.images.count() == 1
