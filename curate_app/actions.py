@@ -9,7 +9,7 @@ from curate_app.address import LARGEST_ID
 from curate_app.desk import catalog, desk, who
 from curate_app.filters import KEYS, BadFilter, Filter
 from curate_app.overview import overview
-from dataset.records import Change, PairChange, UndoneBatch, Wish
+from dataset.records import Change, PairChange, UndoneBatch, VoteChange, Wish
 
 blueprint = Blueprint("actions", __name__)
 
@@ -184,6 +184,8 @@ def _check_pictures(changes: Sequence[Wish]) -> None:
             meant[change.image_id] = None
         elif isinstance(change, PairChange):
             meant.update({change.a: None, change.b: None})
+        elif isinstance(change, VoteChange):
+            meant.update({change.left: None, change.right: None})
     there = catalog().images.records(list(meant)) if len(meant) <= MOST_PICTURES else meant
     for image_id in meant:
         if image_id not in there:

@@ -10,6 +10,7 @@ from flask import current_app
 from curate_app.desk import catalog
 from curate_app.overview import Overview, overview
 from dataset.catalog import Catalog
+from dataset.catalog.votes import VoteColumns
 from dataset.records import STATUSES
 
 _REJECT = STATUSES.index("reject")
@@ -51,29 +52,31 @@ def contenders_of(label: str) -> list[int]:
 
 
 class _Tally:
-    """Votes by class and person, counted anew when votes or classes have changed."""
+    """Votes by class and person; new ones are added as long as none was undone or moved."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stamp = ""
+        self._basis = ""
+        self._newest = 0
         self._counted: dict[str, Counter[str]] = {}
 
     def by_class(self, opened: Catalog, view: Overview) -> dict[str, Counter[str]]:
         with self._lock:
-            stamp = f"{opened.votes.stamp()} {view.stamp()}"
-            if stamp != self._stamp:
-                self._counted, self._stamp = self._count(opened, view), stamp
+            _newest, _dash, undone = opened.votes.stamp().partition("-")
+            basis = f"{undone} {view.stamp()}"
+            if basis != self._basis:
+                self._basis, self._newest, self._counted = basis, 0, {}
+            self._add(opened.votes.standing(self._newest), view)
             return self._counted
 
-    @staticmethod
-    def _count(opened: Catalog, view: Overview) -> dict[str, Counter[str]]:
-        votes = opened.votes.standing()
+    def _add(self, votes: VoteColumns, view: Overview) -> None:
+        if not len(votes):
+            return
+        self._newest = int(votes.id[-1])
         # A vote is on the class of its left picture: both are of one when it is cast.
-        codes = view.label[view.rows_of(votes.left)]
-        counted: dict[str, Counter[str]] = {}
-        for (code, who), count in Counter(zip(codes.tolist(), votes.who, strict=True)).items():
-            counted.setdefault(view.labels[code], Counter())[who] += count
-        return counted
+        codes = view.label[view.rows_of(votes.left)].tolist()
+        for (code, who), count in Counter(zip(codes, votes.who, strict=True)).items():
+            self._counted.setdefault(view.labels[code], Counter())[who] += count
 
 
 def _tally() -> _Tally:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, jsonify, render_template, request,
 from curate_app.address import check_keys, read_filter
 from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json, wants_refresh
-from curate_app.filters import BadFilter, Filter, arguments
+from curate_app.filters import BadFilter, Filter, arguments, fits
 from curate_app.ordering import Cursor, Page, Sort, Sorted
 from curate_app.overview import Mask, Overview, overview
 from curate_app.tiles import Tile, tiles_of
@@ -134,7 +134,8 @@ def _facet(
     elif facet == "stars":
         values = sorted(counts, reverse=True)
     else:
-        values = sorted(counts, key=lambda value: (-counts[value], value))[:_MOST_VALUES]
+        values = [value for value in counts if fits(facet, value)]
+        values = sorted(values, key=lambda value: (-counts[value], value))[:_MOST_VALUES]
     if chosen is not None and chosen not in values:
         values.append(chosen)
         if facet == "stars":

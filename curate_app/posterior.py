@@ -142,7 +142,7 @@ class Posterior:
             if np.sqrt((move**2).mean()) < _AVERAGE_TOLERANCE:
                 break
             self._variances = self._gap_variances()
-        return self.point + self._shift
+        return np.asarray(self.point + self._shift, np.float64)
 
     def _gap_variances(self) -> Floats:
         """Of the two scores of each vote (V,): the variance of their difference."""
@@ -191,7 +191,7 @@ class Posterior:
     def _gradient(self, point: Floats, chances: Floats) -> Floats:
         rest = self._wins - chances
         pull = self._precisions() * (self.means - point)
-        return pull + np.append(self._sums(rest, -1), rest.sum())
+        return np.asarray(pull + np.append(self._sums(rest, -1), rest.sum()), np.float64)
 
     def _weigh(self) -> None:
         """The curvature at this point: the diagonal, less the ties, bordered by the bias."""

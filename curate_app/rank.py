@@ -94,6 +94,7 @@ def show() -> str | Answer:
         facts=facts_line(standing),
         classes=[(row, _address(row.label, mode, None)) for row in rows],
         following=_following(rows, label, mode),
+        top=top,
         modes={name: _address(label, name, top) for name in SIZES},
         finish=_finish(standing),
         given={"label": label, "mode": mode, "full": full, "queue": queue},
@@ -254,7 +255,7 @@ def _finish(standing: Standing) -> dict[str, Any]:
     with overview().reading(catalog()) as view:
         kept = view.status[view.rows_of(standing.ids)] == STATUSES.index("keep")
     inside, outside = int(kept[: standing.k].sum()), int(kept[standing.k :].sum())
-    note = f"{inside} of them {'is' if inside == 1 else 'are'} kept already"
+    note = f"{inside or 'None'} of the top {standing.k} kept so far"
     if outside:
         note += f"; {outside} of the others {'is' if outside == 1 else 'are'} kept now"
     return {"keep": standing.k, "reject": standing.contenders - standing.k, "note": note + "."}

@@ -34,6 +34,7 @@ Integers = NDArray[np.int64]
 _MOST_INLINE = 5_000
 # A first fit has nothing older to show meanwhile: up to here it is waited for.
 _MOST_FIRST = 100_000
+_MANY, _LARGEST_TABLE = 1_000, 4_000_000
 _EDGE_CHECK = 30.0  # seconds between looks for new near duplicates
 _REJECT = STATUSES.index("reject")
 
@@ -116,9 +117,7 @@ class Ranker:
         """How the class stands; `k` None is the class's target, else 10 % of the contenders."""
         with self._lock:
             held = self._current(catalog, label)
-            contenders = int(held.field.contender.sum())
-            wanted = k or _target(catalog, label) or max(round(0.1 * contenders), 1)
-            wanted = min(wanted, contenders)
+            wanted = _wanted(catalog, label, held.field, k)
             if wanted not in held.standings:
                 fresh = held.fitted == held.stamp
                 found = standing_of(label, held.field, held.fit, wanted, fresh=fresh)
@@ -224,13 +223,13 @@ class Ranker:
                 code = view.labels.index(label) if label in view.labels else -1
                 mask = view.label == code
         voted = np.zeros(len(ids), np.bool_)
-        for side in (columns.left, columns.right):
-            voted[np.searchsorted(ids, side[np.isin(side, ids)])] = True
+        for places, found in (_places(ids, columns.left), _places(ids, columns.right)):
+            voted[places[found]] = True
         chosen = mask & (~rejected | voted)
-        inside = np.isin(columns.left, ids[chosen]) & np.isin(columns.right, ids[chosen])
-        left, right = (
-            np.searchsorted(ids[chosen], side[inside]) for side in (columns.left, columns.right)
-        )
+        left, with_left = _places(ids[chosen], columns.left)
+        right, with_right = _places(ids[chosen], columns.right)
+        inside = with_left & with_right
+        left, right = left[inside], right[inside]
         return Field(
             ids=ids[chosen],
             stars=stars[chosen],
@@ -258,23 +257,22 @@ class Ranker:
     def _pool(
         self, catalog: Catalog, label: str | None, excluded: Iterable[tuple[int, int]]
     ) -> tuple[Integers, Pool, np.random.Generator]:
-        standing = self.standing(catalog, label)
         with self._lock:
             held = self._current(catalog, label)
             among, known = held.field, held.fit
+            k = _wanted(catalog, label, among, None)
             alike = self._near_duplicates(catalog)
         places = np.cumsum(among.contender) - 1
         met = among.contender[among.votes.left] & among.contender[among.votes.right]
         voted = np.stack([places[among.votes.left[met]], places[among.votes.right[met]]], axis=1)
         ids = among.ids[among.contender]
-        met_already = np.array([*alike, *excluded], np.int64).reshape(-1, 2)
-        barred = np.searchsorted(ids, met_already[np.isin(met_already, ids).all(axis=1)])
+        barred, found = _places(ids, np.array([*alike, *excluded], np.int64).reshape(-1, 2))
         pool = Pool(
             scores=known.scores[among.contender],
             deviations=known.deviations[among.contender],
-            k=standing.k,
+            k=k,
             voted=voted,
-            barred=[(a, b) for a, b in barred.tolist()],
+            barred=[(a, b) for a, b in barred[found.all(axis=1)].tolist()],
         )
         name = zlib.crc32((label or "").encode()) + (label is None)
         return ids, pool, np.random.default_rng([name, len(among.votes)])
@@ -302,10 +300,27 @@ def ranker() -> Ranker:
     return found
 
 
-def _target(catalog: Catalog, label: str | None) -> int:
-    """How many of a class are wanted; 0 where nobody has said."""
+def _wanted(catalog: Catalog, label: str | None, among: Field, k: int | None) -> int:
+    """How many of a class are wanted: `k`, else what somebody has said, else 10 %."""
+    contenders = int(among.contender.sum())
     text = "" if label is None else catalog.settings.get(f"target:{label}")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    said = int(text) if text.isascii() and text.isdigit() else 0
+    return min(k or said or max(round(0.1 * contenders), 1), contenders)
+
+
+def _places(ids: Integers, wanted: Integers) -> tuple[Integers, NDArray[np.bool_]]:
+    """Where each of `wanted` stands in the ascending `ids`, and whether it is there at all."""
+    if not len(ids):
+        return np.zeros(wanted.shape, np.int64), np.zeros(wanted.shape, np.bool_)
+    if (
+        wanted.size > _MANY and max(ids[-1], wanted.max()) < _LARGEST_TABLE
+    ):  # a table is ten times as fast
+        table = np.zeros(max(int(ids[-1]), int(wanted.max())) + 1, np.int64)
+        table[ids] = np.arange(len(ids))
+        places = table[wanted]
+    else:
+        places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return places, ids[places] == wanted
 
 
 def _joined(older: VoteColumns, newer: VoteColumns) -> VoteColumns:

@@ -57,7 +57,8 @@ class Place:
 
     @property
     def chance(self) -> str:
-        return f"{percent(self.probability)} in"
+        """Found by drawing lots, so it is never quite 0 or 1."""
+        return f"{percent(min(max(self.probability, 1e-6), 1 - 1e-6))} in"
 
     def as_json(self) -> dict[str, Any]:
         """Without what only the page needs; of a picture alone."""

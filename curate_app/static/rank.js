@@ -6,7 +6,7 @@ import { act, every, one, post, refreshSoon, register, toast } from "./app.js";
 
 const AHEAD = 5; // groups whose pictures are loaded and decoded
 const SKIPPED = 20; // groups that were skipped and do not come again soon
-const TINY = 8; // how many times its size a very small picture is shown at most
+const TINY = 10; // how many times its size a very small picture is shown at most
 const REMEMBERED = 20; // groups whose pictures stay loaded for an undo
 const VOTES_PER_REFRESH = 15;
 const IDLE_MS = 2000; // after the last vote, before the numbers are fetched

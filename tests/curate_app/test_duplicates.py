@@ -1,12 +1,14 @@
 """Groups of pictures that look alike, side by side, until each is decided."""
 
 import html as html_module
+import io
 import json
 import re
 import sqlite3
 import time
 
 import pytest
+from PIL import Image
 
 from curate_app import duplicates, grouping
 from curate_app.auto import judge_automatically
@@ -173,6 +175,18 @@ def test_facts_of_each_picture_are_told_for_comparison(judge: Judge, drawn: Draw
     assert best["Distance"] == "suggested"
     assert re.fullmatch(r"\d+ of 64 bits", other["Distance"])
     assert f'<dl class="compared" data-of="{small}"' in judge.get("/duplicates").text
+
+
+def test_a_large_picture_can_be_looked_at_pixel_by_pixel(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    drawn.add(drawing(60, 1800))
+    drawn.add(drawing(60, 1800).resize((900, 900)))
+    [group] = judge.get("/duplicates?format=json").get_json()["groups"]
+    large = group["pictures"][0]["large"]
+    for address, side in ((large, 1600), (large.replace("/large-v", "/full-v"), 1800)):
+        shown = Image.open(io.BytesIO(judge.get(address).data))
+        assert shown.size == (side, side)
 
 
 def chain(drawn: DrawnCatalogue) -> tuple[int, int, int]:

@@ -9,7 +9,8 @@ import pytest
 from curate_app import ranker as ranker_module
 from curate_app.cli import main
 from curate_app.ranker import Ranker
-from dataset.records import Change, Outcome, SettingChange, VoteChange
+from dataset.likeness import refresh_edges
+from dataset.records import Change, Outcome, PairChange, SettingChange, VoteChange
 from tests.curate_app.drawn_catalogue import DrawnCatalogue, drawing
 
 
@@ -108,9 +109,21 @@ def test_target_of_the_class_is_its_k(drawn: DrawnCatalogue, dogs: list[int]) ->
         assert ranked.standing(catalog, "none such").contenders == 0
 
 
-def test_pairs_on_screens_and_near_duplicates_are_not_given_out(
-    drawn: DrawnCatalogue, dogs: list[int]
-) -> None:
+def test_near_duplicates_never_meet(drawn: DrawnCatalogue) -> None:
+    small, large = drawn.add_pair(3)
+    other = drawn.add(drawing(60, 96))
+    with drawn.open() as catalog:
+        assert refresh_edges(catalog) == 1
+        given = Ranker().next_pairs(catalog, "", 20)
+        met = {frozenset((one.left, one.right)) for one in given}
+        assert met == {frozenset((small, other)), frozenset((large, other))}
+        told = PairChange(a=small, b=large, verdict="different")
+        catalog.judgements.apply([told], who="me", verb="different")
+        given = Ranker().next_pairs(catalog, "", 20)
+        assert frozenset((small, large)) in {frozenset((one.left, one.right)) for one in given}
+
+
+def test_pairs_on_screens_are_not_given_out(drawn: DrawnCatalogue, dogs: list[int]) -> None:
     ranked = Ranker()
     held = [(a, b) for a in dogs[:3] for b in dogs[3:]]
     with drawn.open() as catalog:
