@@ -157,8 +157,10 @@ class Cover:
         self._counts -= self._counted(rows)
         contenders = comparison.contenders
         self._status[rows] = _GONE
-        standing = np.searchsorted(self.ids, contenders.ids)
-        self._status[standing] = np.where(contenders.kept, _KEPT, _UNDECIDED)
+        # Pictures of decisions that were undone stand for something, but in no pair.
+        standing = self._rows(contenders.ids)
+        status = np.where(contenders.kept, _KEPT, _UNDECIDED)
+        self._status[standing[standing >= 0]] = status[standing >= 0]
         ranked = np.searchsorted(self.ids, comparison.ids)
         self._keeper[:, rows] = rows
         for radius in RADII:

@@ -5,7 +5,7 @@ import re
 from flask import Blueprint, Response, abort, send_file
 
 from curate_app.desk import catalog, desk
-from curate_app.thumbnails import KINDS, VERSION
+from curate_app.thumbnails import KINDS, VERSION, media_type
 from dataset.errors import DataError
 
 blueprint = Blueprint("media", __name__)
@@ -13,9 +13,9 @@ blueprint = Blueprint("media", __name__)
 _CACHED_FOR_EVER = "private, max-age=31536000, immutable"
 
 
-@blueprint.get("/media/<kind>-v<int:version>/<sha256>.webp")
+@blueprint.get("/media/<kind>-v<int:version>/<sha256>.img")
 def show(kind: str, version: int, sha256: str) -> Response:
-    """One picture as WebP; 404 unless the kind, the version and the picture are known."""
+    """One picture as JPEG or PNG; 404 unless the kind, the version and the picture are known."""
     known = [name for name in KINDS if name == kind]
     if not known or version != VERSION or re.fullmatch("[0-9a-f]{64}", sha256) is None:
         abort(404)
@@ -27,7 +27,10 @@ def show(kind: str, version: int, sha256: str) -> Response:
     except DataError as error:
         abort(404, str(error))
     response = send_file(
-        path.resolve(), mimetype="image/webp", etag=f"{sha256}-{kind}-{version}", conditional=True
+        path.resolve(),
+        mimetype=media_type(path),
+        etag=f"{sha256}-{kind}-{version}",
+        conditional=True,
     )
     response.headers["Cache-Control"] = _CACHED_FOR_EVER
     return response
