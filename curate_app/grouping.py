@@ -161,10 +161,12 @@ class Cover:
         standing = self._rows(contenders.ids)
         status = np.where(contenders.kept, _KEPT, _UNDECIDED)
         self._status[standing[standing >= 0]] = status[standing >= 0]
-        ranked = np.searchsorted(self.ids, comparison.ids)
+        ranked = self._rows(np.asarray(comparison.ids))
+        paired = ranked >= 0
         self._keeper[:, rows] = rows
         for radius in RADII:
-            self._keeper[radius, ranked] = ranked[comparison.ties.cover(radius)]
+            keepers = ranked[comparison.ties.cover(radius)]
+            self._keeper[radius, ranked[paired]] = keepers[paired]
         self._counts += self._counted(rows)
 
     def _counted(self, rows: Integers) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from curate_app.actions import LONGEST_LABEL, apply_changes, named, read_body, read_ids, read_text
 from curate_app.address import check_keys, read_after
 from curate_app.arrivals import Fold, arrivals_of
-from curate_app.desk import catalog, desk, keep_rule
+from curate_app.desk import catalog, desk, held, keep_rule
 from curate_app.error_pages import wants_json
 from curate_app.overview import Overview, overview
 from curate_app.shortfall import ClassNeed, merit, needs_of, targets_of, totals, usefulness
@@ -33,21 +33,21 @@ _MEASURES = ("sharpness", "detail", "pixels")
 
 @dataclass(frozen=True)
 class Queue:
-    """The undecided pictures that are worth a look, the most useful first: ids (M,) and labels.
-    `needs` are all classes, `useful` says of every picture what it would do (N,)."""
+    """The undecided pictures that are worth a look, the most useful first: ids (M,) and the places
+    of their labels in `names`; `needs` are all classes."""
 
     ids: NDArray[np.int64]
-    labels: list[str]
+    codes: NDArray[np.int32]
+    names: list[str]
     needs: list[ClassNeed]
     by_prediction: bool
 
-    def of(self, label: str | None) -> list[int]:
+    def of(self, label: str | None) -> NDArray[np.int64]:
         """Those of one class, or all."""
         if label is None:
-            found: list[int] = self.ids.tolist()
-            return found
-        pairs = zip(self.ids.tolist(), self.labels, strict=True)
-        return [image_id for image_id, name in pairs if name == label]
+            return self.ids
+        found = [code for code, name in enumerate(self.names) if name == label]
+        return self.ids[np.isin(self.codes, found)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +68,17 @@ def show() -> str | Response:
     queue = _queue(fold, after)
     need = _need_of(queue.needs, label)
     wanted = queue.of(label)
-    start = wanted.index(after) + 1 if after in wanted else 0
-    best = wanted[: min(need.short, MOST_ACCEPTED)] if need and not start else []
+    start = next((int(place) + 1 for place in np.flatnonzero(wanted == after)), 0)
+    best = wanted[: min(need.short, MOST_ACCEPTED)].tolist() if need and not start else []
     size = max(TILES_PER_PAGE, len(best)) if not start else TILES_PER_PAGE
-    ids = wanted[start : start + size]
+    ids: list[int] = wanted[start : start + size].tolist()
     more = None
     if len(wanted) > start + size:
         more = url_for("incoming.show", label=label, after=ids[-1])
     page: dict[str, Any] = {
         "waiting": len(wanted),
         "repeats": len(fold.repeats),
-        "copies": sum(len(fold.copies.get(image_id, ())) for image_id in wanted),
+        "copies": _copies(fold, wanted),
         "best": best,
         "next": more,
         "pending": compared.pending,
@@ -167,7 +167,7 @@ def accept() -> Response:
     need = _need_of(queue.needs, label)
     if need is None or len(ids) > need.short:
         abort(409, f"the class is short by {need.short if need else 0:,} now; look again")
-    if set(queue.of(label)[: len(ids)]) != set(ids):
+    if set(queue.of(label)[: len(ids)].tolist()) != set(ids):
         abort(409, f"these are no longer the best {len(ids):,} of the class; look again")
     changes = [Change(image_id=i, field="status", value="keep") for i in ids]
     left = need.short - len(ids)
@@ -195,20 +195,34 @@ def _queue(fold: Fold, place: int = 0) -> Queue:
         needs = needs_of(view.labels, view.label, view.status, targets, repeated)
         waiting[view.rows_of(folded)] = False
         waiting[view.rows_of([place])] = True
-        rows = np.flatnonzero(waiting)
-        merits, by_prediction = _merits(view, rows)
-        useful = usefulness(needs, view.labels, view.label[rows], merits)
+        merits, best_first, by_prediction = _merits(view)
+        rows = best_first[waiting[best_first]]
+        useful = usefulness(needs, view.labels, view.label[rows], merits[rows])
         # The most useful first; where no class is short, the best first.
-        order = rows[np.lexsort((view.ids[rows], -merits, -useful))]
-        labels = [view.labels[code] for code in view.label[order].tolist()]
-        return Queue(view.ids[order], labels, needs, by_prediction)
+        order = rows[np.argsort(-useful, kind="stable")]
+        return Queue(view.ids[order], view.label[order], [*view.labels], needs, by_prediction)
 
 
-def _merits(view: Overview, rows: NDArray[np.intp]) -> tuple[NDArray[np.float32], bool]:
-    """How good each of `rows` probably is (M,), and whether a prediction says so."""
-    predicted = view.column("predicted")[rows]
-    measures = [view.column(name)[rows] for name in _MEASURES if name in view.names()]
-    return merit(predicted, measures), bool((~np.isnan(predicted)).any())
+def _merits(view: Overview) -> tuple[NDArray[np.float32], NDArray[np.intp], bool]:
+    """How good each picture probably is (N,), the rows in that order, and whether a prediction
+    says so; kept until there are other pictures or scores."""
+
+    def read() -> tuple[NDArray[np.float32], NDArray[np.intp], bool]:
+        predicted = view.column("predicted")
+        merits = merit(predicted, [view.column(name) for name in names])
+        best_first = np.argsort(-merits, kind="stable")
+        return merits, best_first, bool((~np.isnan(predicted)).any())
+
+    names = [name for name in _MEASURES if name in view.names()]
+    state = (len(view), catalog().ratings.stamp("predicted"), tuple(names))
+    return held("merits", state, read)
+
+
+def _copies(fold: Fold, wanted: NDArray[np.int64]) -> int:
+    """How many worse copies the best of `wanted` stand for."""
+    best = np.fromiter(fold.copies, np.int64, len(fold.copies))
+    shown = best[np.isin(best, wanted)].tolist()
+    return sum(len(fold.copies[image_id]) for image_id in shown)
 
 
 def _tiles(ids: Sequence[int]) -> list[Tile]:

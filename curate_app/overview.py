@@ -6,12 +6,12 @@ picture, and 8 for every column that was sorted by lately.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-from flask import current_app
+from flask import Flask, current_app
 from numpy.typing import NDArray
 
 from curate_app.filters import OWN_COLUMNS, BadFilter, Filter
@@ -19,6 +19,7 @@ from curate_app.tags import Tags
 from dataset.catalog import Catalog
 from dataset.catalog.columns import Marks, PictureBlock
 from dataset.catalog.ratings import RatingKind
+from dataset.progress import Progress
 from dataset.records import STATUSES
 
 Rows = NDArray[np.int32]
@@ -26,6 +27,7 @@ Mask = NDArray[np.bool_]
 
 _MOST_COLUMNS = 5  # quality measures held at a time
 _MOST_TEXTS = 8
+_SOON_READ = 200_000  # so many pictures are read in a second
 _RATINGS: dict[str, RatingKind] = {"score": "ranked", "predicted": "predicted", "worth": "worth"}
 
 
@@ -52,6 +54,7 @@ class Overview:
         self._orders: OrderedDict[str, tuple[str, Rows]] = OrderedDict()
         self._texts: OrderedDict[str, tuple[Marks, Rows]] = OrderedDict()
         self._measures: list[str] = []
+        self.on_rows: Callable[[int], None] | None = None  # told of rows as they are read
 
     @contextmanager
     def reading(self, catalog: Catalog) -> Iterator["Overview"]:
@@ -141,7 +144,7 @@ class Overview:
         """(N,) whether each picture fits. Raises BadFilter for an unknown column."""
         return self.combined(self.parts(where))
 
-    def combined(self, parts: dict[str, Mask | None], without: str = "") -> Mask:
+    def combined(self, parts: Mapping[str, Mask | None], without: str = "") -> Mask:
         """Where all parts hold, or all but one."""
         found = np.ones(len(self.ids), dtype=bool)
         for name, part in parts.items():
@@ -153,7 +156,7 @@ class Overview:
         """How many of the pictures in `mask` have each value of status, label, stars, source or
         licence; values that none has are left out."""
         if facet in self._tags:
-            return self._tags[facet].counts(mask)
+            return self._tags[facet].counts(None if mask.all() else mask)
         if facet == "label":
             return _counted(self.label[mask], self.labels)
         if facet == "stars":
@@ -179,10 +182,7 @@ class Overview:
                 self._put(block)
             self._marks = replace(self._marks, event=marks.event)
         if marks.origin > held.origin:
-            for pictures, sources, licences in columns.origins(held.origin):
-                rows = self.rows_of(pictures)
-                self._tags["source"].add(rows, sources)
-                self._tags["licence"].add(rows, licences)
+            self._tag(columns.origins(held.origin))
             self._marks = replace(self._marks, origin=marks.origin)
         if marks.scores > held.scores:
             self._measures = columns.measures()
@@ -196,6 +196,7 @@ class Overview:
         label, ids, status, stars = [self.label], [self.ids], [self.status], [self.stars]
         fixed = {name: [column] for name, column in self._fixed.items()}
         for block in blocks:  # a block's texts are let go before the next one is read
+            self._tell(len(block.id))
             label.append(self._codes(block.label))
             ids.append(block.id)
             status.append(block.status)
@@ -205,6 +206,20 @@ class Overview:
         self.label, self.ids = np.concatenate(label), np.concatenate(ids)
         self.status, self.stars = np.concatenate(status), np.concatenate(stars)
         self._fixed = {name: np.concatenate(columns) for name, columns in fixed.items()}
+
+    def _tag(self, blocks: Iterator[tuple[NDArray[np.int64], list[str], list[str]]]) -> None:
+        found: dict[str, list[NDArray[np.int64]]] = {"source": [], "licence": []}
+        for pictures, sources, licences in blocks:
+            self._tell(len(pictures))
+            rows = self.rows_of(pictures)
+            found["source"].append(self._tags["source"].keys(rows, sources))
+            found["licence"].append(self._tags["licence"].keys(rows, licences))
+        for name, keys in found.items():
+            self._tags[name].put(keys)
+
+    def _tell(self, rows: int) -> None:
+        if self.on_rows is not None:
+            self.on_rows(rows)
 
     def _put(self, block: PictureBlock) -> None:
         rows = self.rows_of(block.id)
@@ -273,6 +288,20 @@ def overview() -> Overview:
     found = current_app.extensions["overview"]
     assert isinstance(found, Overview)
     return found
+
+
+def warm_up(app: Flask) -> None:
+    """Read the columns of a large catalogue before the first page is asked for, with progress."""
+    with app.app_context(), Catalog(app.extensions["desk"].catalog_path, create=False) as catalog:
+        total = catalog.images.count()
+        if total < _SOON_READ:
+            return
+        marks = catalog.columns.marks()
+        with Progress("reading the catalogue", marks.picture + marks.origin, "rows") as progress:
+            view = overview()
+            view.on_rows = progress.advance
+            with view.reading(catalog):
+                view.on_rows = None
 
 
 def _counted(codes: NDArray[np.int32] | NDArray[np.int8], names: Sequence[str]) -> dict[str, int]:

@@ -10,6 +10,8 @@ import waitress
 from curate_app import create_app
 from curate_app.access import Access
 from curate_app.jobs import jobs_of
+from curate_app.memory import keep_memory_small
+from curate_app.overview import warm_up
 from curate_app.safety import MAX_POST_BYTES
 from dataset.errors import ConfigError, WorldError
 
@@ -23,12 +25,14 @@ class Server:
     """
 
     def __init__(self, data: Path, *, port: int, who: str, access: Access | None = None) -> None:
+        keep_memory_small()
         access = access or Access()
         family = _family(access.host)
         bound = _bind(family, access.host, port)
         try:
             port = int(bound.getsockname()[1])
             app = create_app(data, who=who, port=port, access=access)
+            warm_up(app)
         except BaseException:
             bound.close()
             raise

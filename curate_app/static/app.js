@@ -53,14 +53,19 @@ export async function load(address, { headers = {}, signal } = {}) {
 // ---------------------------------------------------------------- showing what happened
 
 let toastTimer = 0;
+let toastOver = null;
 
 export function toast(text, { failed = false, undoable = false } = {}) {
   one("#toast-text").textContent = text;
   one("#toast-undo").hidden = !undoable;
   one("#toast").classList.toggle("failed", failed);
   one("#said").textContent = text;
-  one("#toast").hidePopover(); // shown anew, it lies above a dialog that was opened since
-  one("#toast").showPopover();
+  const under = one("dialog[open]");
+  if (!one("#toast").matches(":popover-open") || under !== toastOver) {
+    one("#toast").hidePopover(); // shown anew, it lies above a dialog that was opened since
+    one("#toast").showPopover();
+    toastOver = under;
+  }
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => one("#toast").hidePopover(), failed ? 15000 : 6000);
 }
@@ -268,8 +273,8 @@ function showZoom() {
   one("#zoom-caption").textContent = caption;
   zoom.dataset.status = status;
   // The next one is fetched while this one is looked at.
-  const next = every(".tile")[every(".tile").indexOf(current) + 1];
-  if (next) new Image().src = next.dataset.large;
+  const next = current.nextElementSibling;
+  if (next?.matches(".tile")) new Image().src = next.dataset.large;
 }
 
 function toggleZoom() {

@@ -57,7 +57,9 @@ class Visitor:
         answer = self._connection.getresponse()
         content = answer.read()
         for line in answer.headers.get_all("Set-Cookie") or []:
-            self._cookies |= {name: morsel.coded_value for name, morsel in SimpleCookie(line).items()}
+            self._cookies |= {
+                name: morsel.coded_value for name, morsel in SimpleCookie(line).items()
+            }
         self.headers = {name.lower(): value for name, value in answer.headers.items()}
         return answer.status, content
 
