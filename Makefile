@@ -28,7 +28,7 @@ DEMO_RUNS := runs
 DEMO_RUN  := $(DEMO_RUNS)/demo
 DEMO_PORT ?= 8765
 
-.PHONY: help setup demo demo-clean scrape resume status import duplicates quality auto curate pack train sample novelty \
+.PHONY: help setup demo demo-clean scrape resume status import merge duplicates quality auto curate pack train sample novelty \
         test test-slow check format bench browser nginx peers clean
 
 help: ## list the targets
@@ -78,6 +78,9 @@ status: $(STAMP) ## what was collected, and why the rest was not
 import: $(STAMP) ## take a folder or tar of pictures into the catalogue: FROM=path
 	@$(BIN)/python -m dataset import folder $(FROM) --data $(DATA) $(ARGS)
 
+merge: $(STAMP) ## take in another data folder with all that is known of its pictures: FROM=../laptop/data
+	@$(BIN)/python -m dataset merge $(FROM) --data $(DATA) $(ARGS)
+
 duplicates: $(STAMP) ## how many near-duplicates every radius would fold away
 	@$(BIN)/python -m dataset duplicates --data $(DATA) $(ARGS)
 
@@ -118,8 +121,8 @@ format: $(STAMP) ## put the code into its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## measure speed side by side with peers
-	@$(BIN)/python -m tests.bench
+bench: $(STAMP) ## measure speed side by side with peers: ARGS='pages judging'
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 browser: ## install Debian's Chromium and its driver, for the tests of the pages
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then \

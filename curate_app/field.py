@@ -1,12 +1,17 @@
-"""The pictures of a class with their votes and stars, and what fits make of them as they change."""
+"""The pictures of a class with their votes and stars, as the catalogue has them, and what fits make
+of them as they change."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curate_app.overview import Overview
 from curate_app.posterior import BIAS_SPREAD, PRIOR_SPREAD
 from curate_app.ranking import Fit, Votes, fit
+from dataset.catalog import Catalog
+from dataset.catalog.votes import VoteColumns
+from dataset.records import STATUSES
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -14,6 +19,7 @@ Integers = NDArray[np.int64]
 # What a star is worth before any vote, in log-odds; no stars count as three.
 STAR_STEP = 0.75
 _MIDDLE_STARS = 3
+_REJECT = STATUSES.index("reject")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +33,104 @@ class Field:
     votes: Votes
     aside: NDArray[np.bool_]
     who: NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """All votes that count, at `stamp`, with the rows (V,) of their pictures in the overview, which
+    stay as they are when pictures are added."""
+
+    stamp: str
+    columns: VoteColumns
+    left: Integers
+    right: Integers
+    who: NDArray[np.object_]
+
+
+class Fields:
+    """Reads the fields of a catalogue; votes are read once, and new ones added as long as none was
+    undone. Used by one thread at a time."""
+
+    def __init__(self, view: Overview) -> None:
+        self._view = view
+        self._cast: _Cast | None = None
+
+    def stamp(self, catalog: Catalog) -> str:
+        """Changes whenever a field does; cheap."""
+        with self._view.reading(catalog) as view:
+            return f"{catalog.votes.stamp()} {view.stamp()}"
+
+    def of(self, catalog: Catalog, label: str | None) -> tuple[str, Field]:
+        """A class at this moment, and its stamp: the pictures that are not rejected, and rejected
+        ones with votes, which still tell of those that they met. None is all pictures."""
+        with self._view.reading(catalog) as view:
+            stamp, cast = self.stamp(catalog), self._votes(catalog, view)
+            chosen = view.status != _REJECT
+            inside = np.ones(len(cast.left), np.bool_)
+            if label is not None:
+                code = view.labels.index(label) if label in view.labels else -1
+                chosen &= view.label == code
+                inside = (view.label[cast.left] == code) & (view.label[cast.right] == code)
+            left, right = cast.left[inside], cast.right[inside]
+            chosen[left] = chosen[right] = True
+            rows = np.flatnonzero(chosen)
+            places = np.empty(len(view), np.int32)  # only those of `rows` are ever touched
+            places[rows] = np.arange(len(rows), dtype=np.int32)
+            return stamp, Field(
+                ids=view.ids[rows],
+                stars=view.stars[rows],
+                contender=view.status[rows] != _REJECT,
+                votes=Votes(
+                    left=places[left].astype(np.int64),
+                    right=places[right].astype(np.int64),
+                    outcome=cast.columns.outcome[inside],
+                ),
+                aside=cast.columns.aside[inside],
+                who=cast.who[inside],
+            )
+
+    def judged(self, catalog: Catalog) -> list[str]:
+        """The classes in which a picture has votes or stars, in the order of their names."""
+        with self._view.reading(catalog) as view:
+            cast = self._votes(catalog, view)
+            told = view.stars > 0
+            told[cast.left] = told[cast.right] = True
+            return sorted(view.counts("label", told))
+
+    def _votes(self, catalog: Catalog, view: Overview) -> _Cast:
+        stamp, held = catalog.votes.stamp(), self._cast
+        if held is not None and held.stamp == stamp:
+            return held
+        if held is not None and len(held.left) and _undone(held.stamp) == _undone(stamp):
+            new = catalog.votes.standing(int(held.columns.id[-1]))
+            columns = _joined(held.columns, new)
+        else:
+            held, new = None, catalog.votes.standing()
+            columns = new
+        left, right = (
+            np.searchsorted(view.ids, side).astype(np.int64) for side in (new.left, new.right)
+        )
+        who = np.array(new.who, np.object_)
+        if held is not None:
+            left, right = np.append(held.left, left), np.append(held.right, right)
+            who = np.append(held.who, who)
+        self._cast = _Cast(stamp, columns, left, right, who)
+        return self._cast
+
+
+def _undone(stamp: str) -> str:
+    return stamp.partition("-")[2]
+
+
+def _joined(older: VoteColumns, newer: VoteColumns) -> VoteColumns:
+    return VoteColumns(
+        id=np.append(older.id, newer.id),
+        left=np.append(older.left, newer.left),
+        right=np.append(older.right, newer.right),
+        outcome=np.append(older.outcome, newer.outcome),
+        aside=np.append(older.aside, newer.aside),
+        who=older.who + newer.who,
+    )
 
 
 def prior_means(among: Field) -> Floats:

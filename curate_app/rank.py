@@ -27,15 +27,16 @@ from curate_app.contests import Contest, contests
 from curate_app.desk import catalog, who
 from curate_app.error_pages import wants_json
 from curate_app.overview import overview
-from curate_app.ranker import Standing, ranker
+from curate_app.ranker import Outlook, Standing, ranker
 from curate_app.scoreboard import (
     Progress,
     facts_line,
     places_of,
     progress_of,
-    progress_without_votes,
+    progress_unseen,
     strip_of,
 )
+from curate_app.upkeep import stir
 from dataset.records import OUTCOMES, STATUSES, Change, SettingChange, VoteChange
 
 blueprint = Blueprint("rank", __name__)
@@ -44,6 +45,7 @@ blueprint = Blueprint("rank", __name__)
 # vote makes others worth asking.
 _FEWEST_READY, _MOST_READY = 8, 24
 _MOST_TOP = 1_000_000
+_MOST_ASKED = 3  # classes that are looked at before the first one is chosen
 _WORDS = {"left": "#{0} over #{1}", "right": "#{1} over #{0}", "tie": "#{0} about equal to #{1}"}
 
 
@@ -63,7 +65,7 @@ def show() -> str | Answer:
         abort(404, f"there is no class {label[:80]!r} in this catalogue")
     standing = ranker().standing(catalog(), label, top)
     progress = progress_of(standing)
-    rows = _rows(classes)
+    rows = _rows(classes, standing)
     page: dict[str, Any] = {
         "label": label,
         "mode": mode,
@@ -111,6 +113,9 @@ def more() -> Response:
     label, count = request.args.get("label", ""), request.args.get("count", str(_FEWEST_READY))
     if re.fullmatch("[0-9]{1,2}", count) is None or not 1 <= int(count) <= MOST_MORE:
         abort(400, f"count must be a whole number from 1 to {MOST_MORE}")
+    with overview().reading(catalog()) as view:
+        if label and label not in view.labels:
+            abort(404, f"there is no class {label[:80]!r} in this catalogue")
     if "again" in request.args:
         return jsonify(queue=[hand_out_again(group, label) for group in read_groups("again")])
     return jsonify(queue=hand_out(label, _read_mode(), int(count), read_groups("held")))
@@ -183,7 +188,7 @@ def keep_top() -> Response:
             abort(400, f"{name} must be a whole number")
     if not top:
         abort(400, "top must be 1 or more")
-    standing = ranker().standing(catalog(), label, top)
+    standing = ranker().standing(catalog(), label, top, newest=True)
     best, rest = standing.ids[: standing.k].tolist(), standing.ids[standing.k :].tolist()
     if len(best) != keep or (reject and len(rest) != reject):
         abort(
@@ -202,6 +207,14 @@ def keep_top() -> Response:
     return apply_changes(changes, "keep-top", message)
 
 
+@blueprint.after_app_request
+def _after_action(response: Response) -> Response:
+    """Votes, stars, undo: whatever was done on any screen, the stored scores follow."""
+    if request.method == "POST" and response.status_code == 200:
+        stir()
+    return response
+
+
 def _with_more(response: Response, one: int, mode: Mode, wanted: tuple[int, list[Any]]) -> Response:
     """The answer to a vote, with further groups of the class of the picture `one`, if wanted."""
     count, held = wanted
@@ -216,20 +229,34 @@ def _first(classes: Mapping[str, Contest]) -> str:
     """The class to begin with: the first with something to compare that nobody has voted on, else
     the first that is not settled."""
     open_ = [contest for contest in classes.values() if contest.contenders > 1]
+    asked = 0
     for contest in open_:
-        if not contest.votes or not ranker().standing(catalog(), contest.label).settled:
+        found = ranker().outlook(contest.label) if contest.votes else None
+        if contest.votes and found is None and asked < _MOST_ASKED:
+            found, asked = ranker().standing(catalog(), contest.label), asked + 1
+        if found is None or not found.settled:
             return contest.label
     return open_[0].label if open_ else next(iter(classes), "")
 
 
-def _rows(classes: Mapping[str, Contest]) -> list[Progress]:
+def _rows(classes: Mapping[str, Contest], shown: Standing) -> list[Progress]:
+    """How far every class is: the one that is shown as it is now, the others as they were when
+    they were looked at last, which nobody waits for."""
     targets = catalog().settings.all()
-    return [
-        progress_of(ranker().standing(catalog(), name))
-        if contest.votes
-        else progress_without_votes(name, contest.contenders, targets.get(f"target:{name}", ""))
-        for name, contest in classes.items()
-    ]
+
+    def progress(contest: Contest) -> Progress:
+        known: Outlook | None = None
+        if contest.votes:
+            is_shown = contest.label == shown.label
+            known = ranker().outlook(contest.label) or (shown if is_shown else None)
+        if known is not None:
+            return progress_of(known)
+        return progress_unseen(contest, targets.get(f"target:{contest.label}", ""))
+
+    rows = [progress(contest) for contest in classes.values()]
+    if not all(row.fresh for row in rows):
+        stir()
+    return rows
 
 
 def _following(rows: list[Progress], label: str, mode: Mode) -> tuple[Progress, str] | None:

@@ -6,37 +6,36 @@ One `Ranker` serves all requests of an app (`ranker()`); the command line makes 
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from dataclasses import field as made
+from collections import OrderedDict
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 from flask import current_app
 from numpy.typing import NDArray
 
-from curate_app.field import Field, before_votes, carried, fitted_to, is_same
+from curate_app.field import Field, Fields, before_votes, carried, fitted_to, is_same
 from curate_app.overview import Overview, overview
-from curate_app.pairing import Pair, Pool, choose_fours, choose_pairs
-from curate_app.ranking import Fit, Votes
-from curate_app.standing import HeldOut, Standing, standing_of
+from curate_app.pairing import Pool, choose_fours, choose_pairs
+from curate_app.ranking import Fit
+from curate_app.standing import HeldOut, Outlook, Standing, standing_of
 from dataset.catalog import Catalog
-from dataset.catalog.votes import VoteColumns
 from dataset.duplicates import DEFAULT_RADIUS, connected_pairs
-from dataset.records import STATUSES
 
-__all__ = ["Four", "HeldOut", "Pairing", "Ranker", "Standing", "ranker"]
+__all__ = ["Four", "HeldOut", "Outlook", "Pairing", "Ranker", "Standing", "ranker", "wanted_of"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# A fit of so many votes takes a few hundredths of a second: nobody waits for it, it waits for
+# A fit of so many votes takes a hundredth of a second or two: nobody waits for it, it waits for
 # nobody. Above that it is made in the background.
-_MOST_INLINE = 5_000
+_MOST_INLINE = 1_000
 # A first fit has nothing older to show meanwhile: up to here it is waited for.
 _MOST_FIRST = 100_000
-_MANY, _LARGEST_TABLE = 1_000, 4_000_000
+_MOST_STANDINGS = 6
 _EDGE_CHECK = 30.0  # seconds between looks for new near duplicates
-_REJECT = STATUSES.index("reject")
+_LONGEST_TARGET = 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +54,23 @@ class Four:
     ids: tuple[int, int, int, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """A field and the newest fit that there is, of which `fresh` says whether it is of this field;
+    `k` is how many are wanted when nobody says otherwise; `version` numbers the fit."""
+
+    field: Field
+    fit: Fit
+    fresh: bool
+    k: int
+    version: int
+
+    @property
+    def name(self) -> tuple[int, bool, int]:
+        """The same for states of a class that stand alike."""
+        return self.version, self.fresh, self.k
+
+
 @dataclass
 class _Class:
     """What is known of a class: the field at `stamp`, and the fit of the field `fitted`."""
@@ -64,24 +80,29 @@ class _Class:
     fit: Fit
     fitted: str = ""
     busy: bool = False
-    standings: dict[int, Standing] = made(default_factory=dict)
+    version: int = 1
+    outlook: tuple[tuple[int, bool, int], Outlook] | None = None
 
 
 class Ranker:
     """The fits of all classes; a label of None is all pictures, "" those without one.
 
     `background` false waits for every fit, however long it takes. Not to be asked from within
-    `Overview.reading`, which it enters itself.
+    `Overview.reading`, which it enters itself. Its lock is held while a field is read and a small
+    fit is made, never for a standing or a large fit.
     """
 
     def __init__(self, view: Overview | None = None, *, background: bool = True) -> None:
-        self._view = view or Overview()
+        self._fields = Fields(view or Overview())
         self._background = background
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
         self._classes: dict[str | None, _Class] = {}
-        self._votes: tuple[str, VoteColumns] | None = None
-        self._alike: tuple[float, tuple[int, int], list[Pair]] | None = None
+        self._standings: OrderedDict[
+            tuple[str | None, int], tuple[tuple[int, bool, int], Standing]
+        ] = OrderedDict()
+        self._alike: tuple[float, tuple[int, int], Integers] | None = None
+        self._saved = ""
 
     def next_pairs(
         self,
@@ -112,43 +133,84 @@ class Ranker:
         return [Four(ids=(a, b, c, d)) for a, b, c, d in groups]
 
     def standing(
-        self, catalog: Catalog, label: str | None = None, k: int | None = None
+        self,
+        catalog: Catalog,
+        label: str | None = None,
+        k: int | None = None,
+        *,
+        newest: bool = False,
     ) -> Standing:
-        """How the class stands; `k` None is the class's target, else 10 % of the contenders."""
+        """How the class stands; `k` None is the class's target, else 10 % of the contenders.
+        `newest` waits for a fit of all votes."""
+        state = self._newest(catalog, label) if newest else self._current(catalog, label)
+        key = label, min(k or state.k, int(state.field.contender.sum()))
         with self._lock:
-            held = self._current(catalog, label)
-            wanted = _wanted(catalog, label, held.field, k)
-            if wanted not in held.standings:
-                fresh = held.fitted == held.stamp
-                found = standing_of(label, held.field, held.fit, wanted, fresh=fresh)
-                held.standings[wanted] = found
-            return held.standings[wanted]
+            held = self._standings.get(key)
+        if held is None or held[0] != state.name:
+            found = standing_of(label, state.field, state.fit, key[1], fresh=state.fresh)
+            held = state.name, found
+            with self._lock:
+                self._standings[key] = held
+                self._standings.move_to_end(key)
+                while len(self._standings) > _MOST_STANDINGS:
+                    self._standings.popitem(last=False)
+                if key[1] == state.k:
+                    self._classes[label].outlook = state.name, found.outlook()
+        return held[1]
+
+    def outlook(self, label: str | None) -> Outlook | None:
+        """How the class stood when it was last looked at, at once; None when it never was."""
+        with self._lock:
+            held = self._classes.get(label)
+            return held.outlook[1] if held and held.outlook else None
+
+    def look_around(self, catalog: Catalog) -> None:
+        """Bring the outlooks of all classes with votes or stars up to date."""
+        for label in self._judged(catalog):
+            state = self._newest(catalog, label)
+            with self._lock:
+                known = self._classes[label].outlook
+            if known is None or known[0] != state.name:
+                found = standing_of(label, state.field, state.fit, state.k, fresh=state.fresh)
+                with self._lock:
+                    self._classes[label].outlook = state.name, found.outlook()
 
     def scored(self, catalog: Catalog) -> tuple[Integers, Floats, Floats]:
         """(ids ascending, scores, deviations) of every picture with a vote or stars, each within
-        its class, by the newest fits that there are."""
+        its class, by fits of all votes."""
         parts: list[tuple[Integers, Floats, Floats]] = []
-        for label in self._labels(catalog):
-            with self._lock:
-                held = self._current(catalog, label)
-                among = held.field
-                known = (among.votes.counts(len(among.ids)) > 0) | (among.stars > 0)
-                parts.append((among.ids[known], held.fit.scores[known], held.fit.deviations[known]))
+        for label in self._judged(catalog):
+            state = self._newest(catalog, label)
+            among, found = state.field, state.fit
+            known = (among.votes.counts(len(among.ids)) > 0) | (among.stars > 0)
+            parts.append((among.ids[known], found.scores[known], found.deviations[known]))
         if not parts:
             return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
         ids, scores, deviations = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.argsort(ids)
-        return ids[order], scores[order], deviations[order]
+        # A picture that changed its class meanwhile is there twice: once is enough.
+        ids, first = np.unique(ids, return_index=True)
+        return ids, scores[first], deviations[first]
 
-    def save(self, catalog: Catalog) -> int:
+    def save(self, catalog: Catalog, writing: AbstractContextManager[object] | None = None) -> int:
         """Store what `scored` gives as the catalogue's "ranked" scores, unless that is there
-        already; returns how many are stored. It writes: the app holds its writer lock."""
-        stamp = self._stamp(catalog)
+        already; returns how many are stored. It writes: the app gives its lock for that, which is
+        held for the writing alone."""
+        stamp, known = self.stamp(catalog), catalog.ratings.of("ranked")
+        if stamp in (self._saved, catalog.ratings.stamp("ranked")):
+            return len(known[0])
         ids, scores, deviations = self.scored(catalog)
-        if catalog.ratings.stamp("ranked") != stamp:
-            columns = ids, scores.astype(np.float32), deviations.astype(np.float32)
-            catalog.ratings.put("ranked", *columns, stamp)
+        single = scores.astype(np.float32), deviations.astype(np.float32)
+        same = np.array_equal(ids, known[0]) and np.array_equal(single, known[1:])
+        if not same:
+            with writing or nullcontext():
+                catalog.ratings.put("ranked", ids, *single, stamp)
+        self._saved = stamp
         return len(ids)
+
+    def stamp(self, catalog: Catalog) -> str:
+        """Changes with every vote and judgement."""
+        with self._lock:
+            return self._fields.stamp(catalog)
 
     def wait(self) -> None:
         """Until no fit is under way."""
@@ -157,33 +219,50 @@ class Ranker:
 
     # ------------------------------------------------------------ keeping up with the votes
 
-    def _stamp(self, catalog: Catalog) -> str:
-        with self._view.reading(catalog) as view:
-            return f"{catalog.votes.stamp()} {view.stamp()}"
+    def _judged(self, catalog: Catalog) -> list[str]:
+        with self._lock:
+            return self._fields.judged(catalog)
 
-    def _labels(self, catalog: Catalog) -> list[str]:
-        with self._view.reading(catalog) as view:
-            return sorted(view.counts("label", np.ones(len(view), np.bool_)))
+    def _current(self, catalog: Catalog, label: str | None) -> _State:
+        """The class at this moment; its fit may be older, then a newer one is under way."""
+        with self._lock:
+            held = self._class_of(catalog, label)
+            if held.fitted != held.stamp:
+                self._refit(label, held)
+            return self._state(catalog, label, held)
 
-    def _current(self, catalog: Catalog, label: str | None) -> _Class:
-        """The class with the field of this moment; its fit may be older, then a newer one is under
-        way. Holds the lock."""
-        stamp = self._stamp(catalog)
+    def _newest(self, catalog: Catalog, label: str | None) -> _State:
+        """The class at this moment, or a moment ago, with its own fit."""
+        with self._lock:
+            state = self._state(catalog, label, self._class_of(catalog, label))
+        if state.fresh:
+            return state
+        found = fitted_to(state.field, state.fit)
+        with self._lock:
+            held = self._classes[label]
+            self._take(label, state.field, found)
+            version = held.version if held.fit is found else 0  # 0: of the past
+        return replace(state, fit=found, fresh=True, version=version)
+
+    def _state(self, catalog: Catalog, label: str | None, held: _Class) -> _State:
+        fresh, k = held.fitted == held.stamp, _wanted(catalog, label, held.field)
+        return _State(field=held.field, fit=held.fit, fresh=fresh, k=k, version=held.version)
+
+    def _class_of(self, catalog: Catalog, label: str | None) -> _Class:
+        """The class with the field of this moment, fitted or not."""
         held = self._classes.get(label)
-        if held is None or held.stamp != stamp:
-            among = self._read(catalog, label)
-            if held is None:
-                held = _Class(stamp=stamp, field=among, fit=before_votes(among))
-                self._classes[label] = held
-            elif not is_same(held.field, among):
-                held.fit, held.fitted = carried(held.fit, held.field, among), ""
-                held.field = among
-                held.standings.clear()
-            elif held.fitted == held.stamp:
-                held.fitted = stamp
-            held.stamp = stamp
-        if held.fitted != held.stamp:
-            self._refit(label, held)
+        if held is not None and held.stamp == self._fields.stamp(catalog):
+            return held
+        stamp, among = self._fields.of(catalog, label)
+        if held is None:
+            held = _Class(stamp=stamp, field=among, fit=before_votes(among))
+            self._classes[label] = held
+        elif not is_same(held.field, among):
+            held.fit, held.fitted = carried(held.fit, held.field, among), ""
+            held.field, held.version = among, held.version + 1
+        elif held.fitted == held.stamp:
+            held.fitted = stamp
+        held.stamp = stamp
         return held
 
     def _refit(self, label: str | None, held: _Class) -> None:
@@ -191,7 +270,7 @@ class Ranker:
         most = _MOST_INLINE if held.fit.steps else _MOST_FIRST
         if not self._background or (votes <= most and not held.busy):
             held.fit, held.fitted = fitted_to(held.field, held.fit), held.stamp
-            held.standings.clear()
+            held.version += 1
         elif not held.busy:
             held.busy = True
             arguments = label, held.field, held.fit
@@ -204,89 +283,52 @@ class Ranker:
             found = fitted_to(among, start)
         finally:
             with self._idle:
-                held = self._classes[label]
-                held.busy = False
+                self._classes[label].busy = False
                 if found is not None:
-                    held.fit = carried(found, among, held.field)
-                    held.fitted = held.stamp if held.field is among else ""
-                    held.standings.clear()
+                    self._take(label, among, found)
                 self._idle.notify_all()
 
-    def _read(self, catalog: Catalog, label: str | None) -> Field:
-        """The class as the catalogue has it: those not rejected, and rejected ones with votes,
-        which still tell of those that they met."""
-        columns = self._columns(catalog)
-        with self._view.reading(catalog) as view:
-            ids, stars, rejected = view.ids, view.stars, view.status == _REJECT
-            mask = np.ones(len(ids), np.bool_)
-            if label is not None:
-                code = view.labels.index(label) if label in view.labels else -1
-                mask = view.label == code
-        voted = np.zeros(len(ids), np.bool_)
-        for places, found in (_places(ids, columns.left), _places(ids, columns.right)):
-            voted[places[found]] = True
-        chosen = mask & (~rejected | voted)
-        left, with_left = _places(ids[chosen], columns.left)
-        right, with_right = _places(ids[chosen], columns.right)
-        inside = with_left & with_right
-        left, right = left[inside], right[inside]
-        return Field(
-            ids=ids[chosen],
-            stars=stars[chosen],
-            contender=~rejected[chosen],
-            votes=Votes(left=left, right=right, outcome=columns.outcome[inside]),
-            aside=columns.aside[inside],
-            who=np.array(columns.who, np.object_)[inside],
-        )
-
-    def _columns(self, catalog: Catalog) -> VoteColumns:
-        """All votes that count; only new ones are read as long as none was undone."""
-        stamp = catalog.votes.stamp()
-        if self._votes and self._votes[0] == stamp:
-            return self._votes[1]
-        held = self._votes
-        if held and len(held[1]) and held[0].split("-")[1] == stamp.split("-")[1]:
-            found = _joined(held[1], catalog.votes.standing(int(held[1].id[-1])))
-        else:
-            found = catalog.votes.standing()
-        self._votes = stamp, found
-        return found
+    def _take(self, label: str | None, among: Field, found: Fit) -> None:
+        """A fit of `among`, unless there is one of the present field."""
+        held = self._classes[label]
+        if held.fitted != held.stamp:
+            held.fit, held.version = carried(found, among, held.field), held.version + 1
+            held.fitted = held.stamp if held.field is among else ""
 
     # ------------------------------------------------------------ choosing
 
     def _pool(
-        self, catalog: Catalog, label: str | None, excluded: Iterable[tuple[int, int]]
+        self, catalog: Catalog, label: str | None, excluded: Collection[tuple[int, int]]
     ) -> tuple[Integers, Pool, np.random.Generator]:
-        with self._lock:
-            held = self._current(catalog, label)
-            among, known = held.field, held.fit
-            k = _wanted(catalog, label, among, None)
-            alike = self._near_duplicates(catalog)
+        state, alike = self._current(catalog, label), self._near_duplicates(catalog)
+        among, known = state.field, state.fit
         places = np.cumsum(among.contender) - 1
         met = among.contender[among.votes.left] & among.contender[among.votes.right]
         voted = np.stack([places[among.votes.left[met]], places[among.votes.right[met]]], axis=1)
         ids = among.ids[among.contender]
-        barred, found = _places(ids, np.array([*alike, *excluded], np.int64).reshape(-1, 2))
+        pairs = np.concatenate([alike, np.array([*excluded], np.int64).reshape(-1, 2)])
+        barred, found = _places(ids, pairs)
         pool = Pool(
             scores=known.scores[among.contender],
             deviations=known.deviations[among.contender],
-            k=k,
+            k=state.k,
             voted=voted,
             barred=[(a, b) for a, b in barred[found.all(axis=1)].tolist()],
         )
         name = zlib.crc32((label or "").encode()) + (label is None)
         return ids, pool, np.random.default_rng([name, len(among.votes)])
 
-    def _near_duplicates(self, catalog: Catalog) -> list[Pair]:
-        """Pairs of pictures that show the same; looked up anew when there are others."""
-        now = time.monotonic()
-        if self._alike and now - self._alike[0] < _EDGE_CHECK:
-            return self._alike[2]
+    def _near_duplicates(self, catalog: Catalog) -> Integers:
+        """Pairs (E, 2) of pictures that show the same; looked up anew when there are others."""
+        now, held = time.monotonic(), self._alike
+        if held and now - held[0] < _EDGE_CHECK:
+            return held[2]
         state = catalog.edges.count(), catalog.judgements.pairs.last_id()
-        if self._alike and self._alike[1] == state:
-            pairs = self._alike[2]
+        if held and held[1] == state:
+            pairs = held[2]
         else:
-            pairs = connected_pairs(catalog, DEFAULT_RADIUS)
+            found = connected_pairs(catalog, DEFAULT_RADIUS)
+            pairs = np.array(found, np.int64).reshape(-1, 2)
         self._alike = now, state, pairs
         return pairs
 
@@ -300,35 +342,21 @@ def ranker() -> Ranker:
     return found
 
 
-def _wanted(catalog: Catalog, label: str | None, among: Field, k: int | None) -> int:
-    """How many of a class are wanted: `k`, else what somebody has said, else 10 %."""
-    contenders = int(among.contender.sum())
-    text = "" if label is None else catalog.settings.get(f"target:{label}")
-    said = int(text) if text.isascii() and text.isdigit() else 0
-    return min(k or said or max(round(0.1 * contenders), 1), contenders)
+def wanted_of(contenders: int, target: str) -> int:
+    """How many of a class are wanted: what the setting `target` says, else 10 %."""
+    is_number = target.isascii() and target.isdigit() and len(target) <= _LONGEST_TARGET
+    said = int(target) if is_number else 0
+    return min(said or max(round(0.1 * contenders), 1), contenders)
+
+
+def _wanted(catalog: Catalog, label: str | None, among: Field) -> int:
+    target = "" if label is None else catalog.settings.get(f"target:{label}")
+    return wanted_of(int(among.contender.sum()), target)
 
 
 def _places(ids: Integers, wanted: Integers) -> tuple[Integers, NDArray[np.bool_]]:
     """Where each of `wanted` stands in the ascending `ids`, and whether it is there at all."""
     if not len(ids):
         return np.zeros(wanted.shape, np.int64), np.zeros(wanted.shape, np.bool_)
-    if (
-        wanted.size > _MANY and max(ids[-1], wanted.max()) < _LARGEST_TABLE
-    ):  # a table is ten times as fast
-        table = np.zeros(max(int(ids[-1]), int(wanted.max())) + 1, np.int64)
-        table[ids] = np.arange(len(ids))
-        places = table[wanted]
-    else:
-        places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
     return places, ids[places] == wanted
-
-
-def _joined(older: VoteColumns, newer: VoteColumns) -> VoteColumns:
-    return VoteColumns(
-        id=np.append(older.id, newer.id),
-        left=np.append(older.left, newer.left),
-        right=np.append(older.right, newer.right),
-        outcome=np.append(older.outcome, newer.outcome),
-        aside=np.append(older.aside, newer.aside),
-        who=older.who + newer.who,
-    )

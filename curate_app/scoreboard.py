@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from curate_app.contests import Contest
 from curate_app.desk import catalog, keep_rule
-from curate_app.ranker import HeldOut, Standing
+from curate_app.ranker import HeldOut, Outlook, Standing, wanted_of
 from curate_app.tiles import Tile, tiles_of
-from curate_app.top_k import most_wrong
+from curate_app.top_k import limit_of
 
 # Half of a 95 % interval, in standard deviations.
 MARGIN = 1.96
@@ -105,10 +106,10 @@ def count_text(number: float) -> str:
     return f"{number:.0f}" if number >= 9.95 else f"{number:.2g}"
 
 
-def progress_of(standing: Standing) -> Progress:
+def progress_of(standing: Outlook) -> Progress:
     """How far the class of `standing` is."""
     n, k, wrong = standing.contenders, standing.k, standing.expected_wrong
-    settled, limit = standing.settled and n > 0, most_wrong(k)
+    settled, limit = standing.settled and n > 0, limit_of(k, n)
     return Progress(
         label=standing.label or "",
         contenders=n,
@@ -125,22 +126,24 @@ def progress_of(standing: Standing) -> Progress:
     )
 
 
-def progress_without_votes(label: str, contenders: int, target: str) -> Progress:
-    """How far a class is that nobody has voted on; `target` is the text of its setting."""
-    wanted = int(target) if target.isascii() and target.isdigit() else round(0.1 * contenders)
-    top = min(max(wanted, 1), contenders)
+def progress_unseen(contest: Contest, target: str) -> Progress:
+    """How far a class is that has no votes yet, or none that were looked at; `target` is the text
+    of its setting."""
+    n = contest.contenders
+    top = wanted_of(n, target)
+    looked_at = not contest.votes or n < 2 or top >= n
     return Progress(
-        label=label,
-        contenders=contenders,
+        label=contest.label,
+        contenders=n,
         top=top,
-        votes=0,
-        people=0,
-        expected_wrong=top * (1 - top / max(contenders, 1)),
-        limit=most_wrong(top),
+        votes=contest.votes,
+        people=len(contest.voters),
+        expected_wrong=top * (1 - top / max(n, 1)),
+        limit=limit_of(top, n),
         settled=False,
-        fresh=True,
+        fresh=looked_at,
         done=0.0,
-        line=_line(contenders, top, 0, 0.0, most_wrong(top), False),
+        line=_line(n, top, 0, 0.0, 0.0, False) if looked_at else f"{contest.votes:,} votes",
         sure="",
     )
 

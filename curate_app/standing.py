@@ -1,6 +1,6 @@
 """How a class stands: its pictures by score, how sure the top is, how well the fit foretells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,35 +27,45 @@ class HeldOut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """How a class stands: arrays (N,) of all contenders, best score first.
-
-    Scores are log-odds: a picture beats one that lies 1.0 lower 73 times of 100. `deviations` are
-    their standard deviations, `probability` that of being truly among the best `k`; the list's
-    first `k` are expected to hold `expected_wrong` pictures that do not belong there, and
-    `settled` is when that is few enough to stop (`top_k.most_wrong`). `tied` are those which the
-    votes can tell from neither side of the cut (probability 5 to 95 %).
-    """
+class Outlook:
+    """How far a class is, in a few numbers; see `Standing`."""
 
     label: str | None
     k: int
     contenders: int
     votes: int
+    people: int
+    expected_wrong: float
+    settled: bool
+    fresh: bool = True  # False: newer votes are being fitted at this moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing(Outlook):
+    """How a class stands: arrays (N,) of all contenders, best score first.
+
+    Scores are log-odds: a picture beats one that lies 1.0 lower 73 times of 100. `deviations` are
+    their standard deviations, `probability` that of being truly among the best `k`; the list's
+    first `k` are expected to hold `expected_wrong` pictures that do not belong there, and
+    `settled` is when that is few enough to stop (`top_k.limit_of`). `tied` are those which the
+    votes can tell from neither side of the cut (probability 5 to 95 %).
+    """
+
     fitted_votes: int
     aside_votes: int
-    people: int
     ids: Integers
     scores: Floats
     deviations: Floats
     vote_counts: Integers
     probability: Floats
     tied: NDArray[np.bool_]
-    expected_wrong: float
-    settled: bool
     heldout: HeldOut
     left_bias: float  # log-odds that the left one of two equals is chosen
     left_bias_deviation: float
-    fresh: bool = True  # False: newer votes are being fitted at this moment
+
+    def outlook(self) -> Outlook:
+        """Without the columns, to be remembered."""
+        return Outlook(**{part.name: getattr(self, part.name) for part in fields(Outlook)})
 
 
 def held_out(fit: Fit, votes: Votes) -> HeldOut:

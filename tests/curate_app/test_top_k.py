@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from curate_app.top_k import cut_of, most_wrong, top_of
+from curate_app.top_k import cut_of, limit_of, most_wrong, top_of
 from dataset.errors import DataError
 
 items = st.lists(st.tuples(st.floats(-4, 4), st.floats(0, 2)), min_size=1, max_size=30)
@@ -38,6 +38,26 @@ def test_of_two_the_chance_is_that_of_the_difference() -> None:
     top = top_of([0.5, 0.0], [0.6, 0.8], 1)
     assert top.probability[0] == pytest.approx(norm.cdf(0.5), abs=0.015)
     assert top.inside.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("size", "k"), [(300, 30), (300, 270), (1200, 600)])
+def test_many_items_get_the_chances_that_drawing_gives_them(size: int, k: int) -> None:
+    dice = np.random.default_rng(size + k)
+    scores, deviations = dice.normal(0, 1, size), dice.uniform(0.8, 1.5, size)
+    drawn = scores + deviations * dice.standard_normal((6000, size))
+    best = np.argpartition(drawn, size - k, axis=1)[:, size - k :]
+    share = np.bincount(best.ravel(), minlength=size) / 6000
+    top = top_of(scores, deviations, k)
+    assert top.probability == pytest.approx(share, abs=0.035)  # 3 deviations and 0.015
+    assert top.probability.sum() == pytest.approx(k)
+    assert top.expected_wrong == pytest.approx((1 - share[top.inside]).sum(), rel=0.03)
+
+
+def test_few_left_out_are_not_settled_by_luck() -> None:
+    assert limit_of(99, 100) == limit_of(1, 100) == 0.25
+    assert limit_of(50, 400) == most_wrong(50)
+    assert not top_of(np.zeros(100), np.full(100, 1.5), 99).settled
+    assert top_of(np.zeros(100), np.full(100, 1.5), 100).settled
 
 
 def test_certain_scores_are_settled_and_far_ones_are_not_drawn() -> None:

@@ -39,6 +39,7 @@ IMAGE = ImageRecord(
     status="keep",
     reason="",
     stars=0,
+    caption="",
     added_at="",
 )
 
