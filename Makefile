@@ -19,6 +19,7 @@ SOURCES ?=
 QUERY   ?=
 CONTACT ?=
 PEERS   ?= .venv-peers
+JOBS    ?= 2
 ARGS    ?=
 PACK    := $(DATA)/packs/$(NAME).h5
 RUN     := $(RUNS)/$(NAME)
@@ -105,11 +106,11 @@ sample: $(STAMP) ## draw pictures from the newest checkpoint: NAME=main, ARGS='-
 novelty: $(STAMP) ## compare what was drawn with what was trained on: NAME=main
 	@$(BIN)/python -m sample novelty $(RUN)/samples --packed $(PACK) $(ARGS)
 
-test: $(STAMP) ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run the tests, on JOBS=2 cores
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-slow: $(STAMP) ## run the slow tests, too
-	@$(BIN)/python -m pytest -m 'not gpu' --timeout 1800 $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not gpu' --timeout 1800 $(ARGS)
 
 check: $(STAMP) ## format, lint, types and import order
 	@$(BIN)/ruff format --check .

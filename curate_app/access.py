@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 PASSWORD_VARIABLE = "PEDIGREE_PASSWORD"
 _SHORTEST_PASSWORD = 8
+_SHORTEST_TOKEN = 32  # an address with it is not slowed down
 _LONGEST_PASSWORD = 1000
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
@@ -51,6 +52,8 @@ class Access:
         for name in self.names:
             if not _HOST.fullmatch(name.lower()):
                 raise ConfigError(f"--allow-host {name!r} is no host; give NAME or NAME:PORT")
+        if self.is_token and len(self.secret) < _SHORTEST_TOKEN:
+            raise ConfigError(f"a token has at least {_SHORTEST_TOKEN} letters")
         if self.secret and not _SHORTEST_PASSWORD <= len(self.secret) <= _LONGEST_PASSWORD:
             raise ConfigError(
                 f"the password has {len(self.secret)} letters; give {_SHORTEST_PASSWORD} to "

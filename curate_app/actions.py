@@ -7,18 +7,26 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from curate_app.address import LARGEST_ID
 from curate_app.desk import catalog, desk, who
-from curate_app.filters import KEYS, BadFilter, Filter
+from curate_app.filters import KEYS, BadFilter, Filter, fits
 from curate_app.overview import overview
-from dataset.records import Change, PairChange, UndoneBatch, VoteChange, Wish
+from curate_app.shortfall import TARGET
+from dataset.records import (
+    Change,
+    ImageFilter,
+    PairChange,
+    UndoneBatch,
+    VoteChange,
+    Wish,
+    best_caption,
+)
+from dataset.wording import LONGEST_LABEL, NO_TEXT, bare, strange_letter
 
 blueprint = Blueprint("actions", __name__)
 
 MOST_PICTURES = 10_000
-LONGEST_LABEL, LONGEST_CAPTION = 200, 4000
+LONGEST_CAPTION = 4000
 _MOST_COMPARED = 200  # every pair of them is a decision
 _MOST_SHOWN = 2000  # states of pictures in one answer; beyond that the page is fetched anew
-# What some scripts and signs are joined with stands for nothing by itself, and is right in a text.
-_JOINERS = dict.fromkeys((0x200C, 0x200D))
 _PAST_TENSE = {"keep": "kept", "reject": "rejected"}
 
 
@@ -40,7 +48,7 @@ def judge() -> Response:
         changes = [Change(image_id=i, field="stars", value=stars) for i in ids]
         return apply_changes(changes, "stars", f"{'★' * stars or 'no stars'} for {named(ids)}")
     if verb == "label":
-        label = read_text(body, "label", LONGEST_LABEL)
+        label = read_label(body, "label")
         changes = [Change(image_id=i, field="label", value=label) for i in ids]
         where = f"put into class {label}" if label else "taken out of their class"
         return apply_changes(changes, "label", f"{named(ids)} {where}")
@@ -134,7 +142,7 @@ def undo() -> Response:
     """Take back this person's newest action that still stands; without limit, across restarts."""
     read_body()
     with desk().writing:
-        undone = catalog().judgements.undo(who=who())
+        undone = catalog().judgements.undo(who=who(), most=_MOST_SHOWN)
     if undone is None:
         return _answer(None, "nothing left to undo", UndoneBatch(**_NOTHING))
     return _answer(undone.batch, f"undid {undone.verb}{_of_what(undone)}", undone)
@@ -149,6 +157,8 @@ def _of_what(undone: UndoneBatch) -> str:
     ids += [i for vote in undone.votes for i in (vote.left, vote.right)]
     if not ids:
         return f" of {undone.settings[0].name}" if undone.settings else ""
+    if undone.pictures > len(ids):  # of a large batch the first events only are in hand
+        return f" of {undone.pictures:,} pictures"
     return f" of {named(list(dict.fromkeys(ids)))}"
 
 
@@ -165,14 +175,14 @@ def apply_changes(changes: Sequence[Wish], verb: str, message: str) -> Response:
         batch=batch,
         verb=verb,
         who=who(),
-        events=tuple(judgements.of_batch(batch)),
+        events=tuple(judgements.of_batch(batch, _MOST_SHOWN)),
         pairs=tuple(judgements.pairs.of_batch(batch)),
         votes=tuple(judgements.votes.of_batch(batch)),
         settings=tuple(judgements.settings.of_batch(batch)),
+        pictures=judgements.picture_count(batch),
     )
     # Duplicates of what was rejected, which are undecided again.
-    back = [event.image_id for event in done.events if event.after == "undecided"]
-    if back:
+    if back := judgements.reopened(batch):
         message += f"; {named(back)} {'is' if len(back) == 1 else 'are'} undecided again"
     return _answer(batch, message, done)
 
@@ -197,6 +207,7 @@ def _answer(batch: int | None, message: str, done: UndoneBatch) -> Response:
     holds now for each pair; after an undo the votes that no longer count."""
     ids = list(dict.fromkeys(event.image_id for event in done.events))
     records = catalog().images.records(ids[:_MOST_SHOWN])
+    captions = catalog().images.captions_of(list(records))
     pictures = [
         {
             "id": r.id,
@@ -204,7 +215,7 @@ def _answer(batch: int | None, message: str, done: UndoneBatch) -> Response:
             "reason": r.reason,
             "stars": r.stars,
             "label": r.label,
-            "caption": r.caption,
+            "caption": best_caption(captions.get(r.id, [])),
         }
         for r in records.values()
     ]
@@ -215,7 +226,7 @@ def _answer(batch: int | None, message: str, done: UndoneBatch) -> Response:
         said["votes"] = [{"left": v.left, "right": v.right} for v in done.votes]
     if done.settings:
         said["settings"] = [{"name": s.name, "value": s.after} for s in done.settings]
-    if len(ids) > _MOST_SHOWN:
+    if done.pictures > len(ids[:_MOST_SHOWN]):
         said["reload"] = True
     return jsonify(batch=batch, message=message, pictures=pictures, **said)
 
@@ -251,9 +262,26 @@ def read_text(body: dict[str, Any], key: str, longest: int) -> str:
     if not isinstance(value, str) or len(value) > longest:
         abort(400, f"{key} must be text of at most {longest} letters")
     text = " ".join(value.split())
-    if not text.translate(_JOINERS).isprintable():
-        abort(400, f"{key} holds letters that cannot be shown")
+    if strange := strange_letter(text):
+        abort(400, f"{key} holds {strange}, a letter that cannot be shown; leave it out")
     return text
+
+
+def read_label(body: dict[str, Any], key: str) -> str:
+    """The name of a class in the body: that of one that there is, as it is; any other one tidied
+    up. Error 400 as `read_text`."""
+    value = body.get(key)
+    if isinstance(value, str) and fits("label", value) and _is_class(value):
+        return value
+    return bare(read_text(body, key, LONGEST_LABEL))
+
+
+def _is_class(label: str) -> bool:
+    """Whether any picture or a target is of this class."""
+    if NO_TEXT.search(label):
+        return False
+    has_pictures = bool(catalog().images.page(ImageFilter(label=label), limit=1))
+    return has_pictures or bool(catalog().settings.get(TARGET + label))
 
 
 def named(ids: Sequence[int]) -> str:

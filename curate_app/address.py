@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import abort, request
 
-from curate_app.filters import KEYS, BadFilter, Filter
+from curate_app.filters import KEYS, BadFilter, Filter, fits
 from dataset.duplicates import DEFAULT_RADIUS, RADII
 
 # Identities are SQLite integers: 64 bits with a sign.
@@ -31,6 +31,21 @@ def read_after() -> int:
 
 def read_radius() -> int:
     return _whole_number("radius", DEFAULT_RADIUS, RADII)
+
+
+def read_class() -> str | None:
+    """The class that this page is of, by its name as it is; None for all."""
+    label = request.args.get("label")
+    if label is not None and not fits("label", label):
+        abort(400, "label is longer than the name of any class")
+    return label
+
+
+def read_show_all(usual: str) -> bool:
+    """Whether the page shall show all, not only what it usually shows: `?show=`."""
+    if request.args.get("show", usual) not in (usual, "all"):
+        abort(400, f"show is {usual} or all")
+    return request.args.get("show") == "all"
 
 
 def check_keys(*allowed: str, filters: bool = False) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
-from curate_app.actions import LONGEST_LABEL, apply_changes, named, read_body, read_text
-from curate_app.address import check_keys
+from curate_app.actions import apply_changes, named, read_body, read_label, read_text
+from curate_app.address import check_keys, read_class, read_show_all
 from curate_app.arrivals import arrivals_of
 from curate_app.desk import catalog, desk
 from curate_app.error_pages import wants_json
@@ -34,6 +34,7 @@ from curate_app.top_up import (
     yield_of,
 )
 from dataset.records import Change, Wish
+from dataset.wording import seen
 
 blueprint = Blueprint("classes", __name__)
 
@@ -59,7 +60,7 @@ def show() -> str | Response:
     limit, contact and the names of sources) say what its top-up asks for."""
     check_keys("label", "show", "query", "limit", "contact", *SOURCES)
     needs = class_needs()
-    label, show_all = request.args.get("label"), _read_show_all()
+    label, show_all = read_class(), read_show_all("some")
     need = None if label is None else _need_of(needs, label)
     top_up = None if need is None else _read_top_up(request.args, need, totals(needs))
     rows = needs if show_all else needs[:_ROWS]
@@ -104,7 +105,7 @@ def set_target() -> Response:
     A class that has no pictures yet begins so.
     """
     body = read_body("label", "target")
-    label, target = read_text(body, "label", LONGEST_LABEL), _read_target(body)
+    label, target = read_label(body, "label"), _read_target(body)
     wish = "no target" if target is None else f"target {target:,}"
     return apply_changes([target_change(label, target)], "target", f"{_told(label)}: {wish}")
 
@@ -127,7 +128,7 @@ def move() -> Response:
     """Rename a class, or move all its pictures to another one: {"label": text, "to": text,
     "count": the pictures that the person saw in it}. Its target goes along to a new name."""
     body = read_body("label", "to", "count")
-    label, to = (read_text(body, key, LONGEST_LABEL) for key in ("label", "to"))
+    label, to = (read_label(body, key) for key in ("label", "to"))
     if label == to:
         abort(400, "the class has that name already; type another one")
     with overview().reading(catalog()) as view:
@@ -152,7 +153,7 @@ def top_up() -> Response:
     """Start scraping for a class: {"label": text, "query": text, "limit": number, "contact":
     address, and each source to ask: "on"}; answers with the job."""
     body = read_body("label", "query", "limit", "contact", *SOURCES)
-    label = read_text(body, "label", LONGEST_LABEL)
+    label = read_label(body, "label")
     fields = {key: str(value) for key, value in body.items() if key != "label"}
     plan = _checked(replace(_plain(label), **_given(fields)))
     if not plan.contact:
@@ -203,18 +204,13 @@ def _checked(plan: TopUp, *, strict: bool = True) -> TopUp:
 
 
 def _need_of(needs: list[ClassNeed], label: str) -> ClassNeed:
-    if len(label) > LONGEST_LABEL:
-        abort(400, f"label is longer than {LONGEST_LABEL} letters")
     found = next((need for need in needs if need.label == label), None)
     if found is None:
-        abort(404, f"there is no class {label!r}; it was renamed, or its last picture moved")
+        abort(
+            404,
+            f"there is no class {seen(label)[:200]!r}; it was renamed, or its last picture moved",
+        )
     return found
-
-
-def _read_show_all() -> bool:
-    if request.args.get("show", "some") not in ("some", "all"):
-        abort(400, "show is some or all")
-    return request.args.get("show") == "all"
 
 
 def _read_target(body: Mapping[str, Any]) -> int | None:
@@ -242,10 +238,10 @@ def _bars(needs: list[ClassNeed]) -> list[Bar]:
 
 
 def _told(label: str) -> str:
-    return f"“{label}”" if label else "pictures without a class"
+    return f"“{seen(label)}”" if label else "pictures without a class"
 
 
 @blueprint.app_template_filter("class_name")
 def class_name(label: str) -> str:
     """A label as pages show it."""
-    return label or "no class"
+    return seen(label) or "no class"

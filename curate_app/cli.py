@@ -212,7 +212,7 @@ def _stats(options: argparse.Namespace) -> None:
         for label in sorted({label for label, _status in balance})
     }
     if options.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(json.dumps(rows, indent=2))
         return
     total = {status: sum(row[status] for row in rows.values()) for status in STATUSES}
     lines = [(printable(label) or "(no label)", row) for label, row in rows.items()] + [

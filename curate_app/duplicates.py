@@ -4,10 +4,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, render_template, url_for
 
 from curate_app.actions import apply_changes, read_body, read_ids
-from curate_app.address import check_keys, read_after, read_radius
+from curate_app.address import check_keys, read_after, read_radius, read_show_all
 from curate_app.desk import catalog, desk, keep_rule
 from curate_app.error_pages import wants_json
 from curate_app.grouping import GroupPage, grouping, parts
@@ -56,7 +56,7 @@ def show() -> str | Response:
     `?radius=` says how many bits of 64 two pictures' hashes may differ by.
     """
     check_keys("after", "radius", "show")
-    after, radius, show_all = read_after(), read_radius(), _read_show_all()
+    after, radius, show_all = read_after(), read_radius(), read_show_all("open")
     rule, warning = keep_rule()
     found = grouping(desk().catalog_path).page(
         catalog(), rule, radius, after=after, limit=GROUPS_PER_PAGE, show_all=show_all
@@ -117,12 +117,6 @@ def take_apart() -> Response:
     changes = [PairChange(a=a, b=b, verdict="different") for a, b in sorted(pairs)]
     message = f"{len(members)} pictures taken apart into {len(those)} groups"
     return apply_changes(changes, "take-apart", message)
-
-
-def _read_show_all() -> bool:
-    if request.args.get("show", "open") not in ("open", "all"):
-        abort(400, "show is open or all")
-    return request.args.get("show") == "all"
 
 
 def _shown(found: GroupPage, radius: int, rule: KeepRule) -> list[ShownGroup]:

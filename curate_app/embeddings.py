@@ -22,6 +22,7 @@ Floats = NDArray[np.floating[Any]]
 EMBEDDINGS_FILE = "embeddings.npz"
 _DIGEST_BYTES = 32
 _MOST_COLUMNS = 16_384
+_LARGEST = 1e12  # a number beyond it is none that a network means; its square must be finite
 # Of a vector this many directions are kept, those along which the pictures differ most.
 DIRECTIONS = 96
 
@@ -66,7 +67,12 @@ class Embeddings:
             )
         middle = known.mean(axis=0, dtype=np.float32)
         _u, sizes, axes = np.linalg.svd(known - middle, full_matrices=False)
-        kept = min(DIRECTIONS, int((sizes > 1e-4 * max(float(sizes[0]), 1e-12)).sum()))
+        kept = min(DIRECTIONS, int((sizes > max(1e-4 * float(sizes[0]), 1e-12)).sum()))
+        if not kept:
+            raise DataError(
+                f"embeddings {self.path}: the vectors are all alike and tell nothing; make them "
+                "by a network that tells pictures apart"
+            )
         # Whitened to the root: directions that matter more keep some of their weight.
         weights = np.sqrt(np.sqrt(len(known)) / np.maximum(sizes[:kept], 1e-12))
         self._turn = middle, (axes[:kept] * weights[:, None]).T.astype(np.float32)
@@ -92,7 +98,7 @@ class Embeddings:
             return np.zeros(len(wanted), np.bool_), vectors
         found = (self._digests[rows] == wanted).all(axis=1)
         vectors[found] = self._vectors[rows[found]]
-        usable = np.isfinite(vectors).all(axis=1)
+        usable = (np.abs(vectors) <= _LARGEST).all(axis=1)  # false for what is no number
         vectors[~usable] = 0
         return found & usable, vectors
 

@@ -34,6 +34,10 @@ _REST = 5.0
 # More judgements than this are not followed one by one.
 _MOST_FOLLOWED = 2_000
 _UNDECIDED, _KEPT, _GONE = 0, 1, 2
+_BROKEN = (
+    "comparing pictures stopped by a fault of the app itself: what it shows of duplicates is not "
+    "all; read the last lines in its terminal, and start it again"
+)
 
 
 @dataclass(frozen=True)
@@ -262,12 +266,14 @@ class Grouping:
             worker.join(_LONG_PATIENCE_S if small else _PATIENCE_S)
 
     def _work(self, rule: KeepRule) -> None:
-        start, failure, cover = time.monotonic(), "", None
+        # Whatever is no error of this project ends the thread and goes to the log as it is.
+        start, failure, cover = time.monotonic(), _BROKEN, None
         try:
             with Catalog(self._path, create=False) as catalog:
                 refresh_edges(catalog)
                 with catalog.snapshot():
                     cover = Cover(catalog, _stamp(catalog, rule))
+            failure = ""
         except PipelineError as error:
             failure = " ".join(str(error).split())
             log.error("comparing pictures: %s", error)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, render_template, url_for
 from numpy.typing import NDArray
 
-from curate_app.actions import LONGEST_LABEL, apply_changes, named, read_body, read_ids, read_text
-from curate_app.address import check_keys, read_after
+from curate_app.actions import apply_changes, named, read_body, read_ids, read_label
+from curate_app.address import check_keys, read_after, read_class
 from curate_app.arrivals import Fold, arrivals_of
 from curate_app.desk import catalog, desk, held, keep_rule
 from curate_app.error_pages import wants_json
@@ -63,7 +63,7 @@ def show() -> str | Response:
     """What came in and is undecided, the most useful first; `?label=` only of one class, where the
     best that would fill it are marked."""
     check_keys("label", "after")
-    label, after = _read_label(), read_after()
+    label, after = read_class(), read_after()
     fold, compared = arrivals_of(catalog())
     queue = _queue(fold, after)
     need = _need_of(queue.needs, label)
@@ -162,7 +162,7 @@ def accept() -> Response:
     Error 409 when the class, or what is best in it, has changed since they were shown.
     """
     body = read_body("label", "ids")
-    label, ids = read_text(body, "label", LONGEST_LABEL), read_ids(body.get("ids"), "ids")
+    label, ids = read_label(body, "label"), read_ids(body.get("ids"), "ids")
     queue = _queue(arrivals_of(catalog())[0])
     need = _need_of(queue.needs, label)
     if need is None or len(ids) > need.short:
@@ -245,13 +245,6 @@ def _shown_needs(needs: Sequence[ClassNeed], label: str | None) -> list[ClassNee
     return [
         need for place, need in enumerate(asked) if place < _MOST_CLASSES or need.label == label
     ]
-
-
-def _read_label() -> str | None:
-    label = request.args.get("label")
-    if label is not None and len(label) > LONGEST_LABEL:
-        abort(400, f"label is longer than {LONGEST_LABEL} letters")
-    return label
 
 
 @blueprint.app_template_filter("shell_word")

@@ -17,6 +17,7 @@ from curate_app.address import check_keys
 from curate_app.job import Job, Kind, State
 from dataset.command_line import printable
 from dataset.errors import ConfigError
+from dataset.wording import NO_TEXT
 
 blueprint = Blueprint("jobs", __name__)
 
@@ -134,8 +135,10 @@ class Jobs:
                 job.state, job.started = "running", time.monotonic()
                 try:
                     job.process = child_process.launch(job.command)
-                except OSError as error:
-                    job.log.append(f"error: cannot start {job.command[0]}: {error.strerror}")
+                except (OSError, ValueError, subprocess.SubprocessError) as error:
+                    why = error.strerror if isinstance(error, OSError) else error
+                    line = f"error: cannot start {job.command[0]}: {why}"
+                    job.log.append(line[:_LINE_LETTERS])
                     self._end(job, "failed", None)
                     continue
                 if job.stop_wanted or self._closed:
@@ -233,5 +236,6 @@ def _check(arguments: Sequence[str]) -> None:
         if word.partition("=")[0] in ("--data", "--progress"):
             raise ConfigError(f"{word[:60]!r} is said by the app itself; leave it out")
     for word in words:
-        if "\0" in word:
-            raise ConfigError(f"{word[:60]!r} holds a zero byte, which no command takes")
+        if strange := NO_TEXT.search(word):
+            letter = f"U+{ord(strange[0]):04X}"
+            raise ConfigError(f"{word[:60]!r} holds {letter}, which no command takes")

@@ -153,7 +153,17 @@ def show() -> Response:
         return _redirect(_next_page(request.args.get("next", "")))
     if token is None:
         return _form(200)
-    return _answer_to(token, follow=True)
+    # Any page can send any browser here, so nothing in an address counts as a guess of whoever
+    # sits there. A token is too long to be guessed; a password is not, and is only typed.
+    if not _door().access.is_token:
+        return _form(403, "no address opens this app; type its password")
+    if not _is_right(token):
+        log.debug("an address with a wrong token, from %s", request.remote_addr)
+        return _form(403, "that is not the token")
+    # The address may have stood on a foreign page, from which no browser sends the new cookie
+    # along with a redirect; so the page that says hello goes on by itself.
+    goal = _next_page(request.args.get("next", ""))
+    return _opened(make_response(render_template("login.html", goal=goal)))
 
 
 @blueprint.post("/login")
@@ -163,7 +173,7 @@ def enter() -> Response:
         abort(415, "send the login as a form")
     if not is_guarded():
         return _redirect(url_for("grid.show"))
-    return _answer_to(request.form.get("password", ""), follow=False)
+    return _answer_to(request.form.get("password", ""))
 
 
 @blueprint.post("/logout")
@@ -204,18 +214,13 @@ def _refuse_strangers() -> Response | None:
     return _redirect(url_for("login.show", next=None if wanted == "/" else wanted))
 
 
-def _answer_to(secret: str, *, follow: bool) -> Response:
-    """Open a session for the right word; `follow`: from an address that was followed.
-
-    Such an address may stand on a foreign page, from which no browser sends the new cookie along
-    with a redirect; so the page that says hello goes on by itself.
-    """
+def _answer_to(typed: str) -> Response:
+    """Open a session for the right word, and slow down whoever types wrong ones."""
     door, address = _door(), _network_of(request.remote_addr or "")
     name, fault = _name_in_form()
     if fault:
         return _form(400, fault)
-    right = _digest(door.access.secret)
-    outcome = door.guesses.try_one(address, lambda: hmac.compare_digest(_digest(secret), right))
+    outcome = door.guesses.try_one(address, lambda: _is_right(typed))
     if outcome is None:
         seconds = math.ceil(door.guesses.pause(address)) or 1
         response = _form(429, f"too many wrong tries: wait {seconds} seconds, then try again")
@@ -223,13 +228,21 @@ def _answer_to(secret: str, *, follow: bool) -> Response:
         return response
     if not outcome:
         return _form(403, f"that is not the {'token' if door.access.is_token else 'password'}")
-    goal = _next_page(request.values.get("next", ""))
-    hello = make_response(render_template("login.html", goal=goal)) if follow else None
-    response = hello or _redirect(goal)
-    door.sessions.close(_session())
-    set_cookie(response, "session", door.sessions.open())
+    response = _opened(_redirect(_next_page(request.form.get("next", ""))))
     if name:
         set_cookie(response, "who", name, _YEAR_S)
+    return response
+
+
+def _is_right(word: str) -> bool:
+    return hmac.compare_digest(_digest(word), _digest(_door().access.secret))
+
+
+def _opened(response: Response) -> Response:
+    """The response with a new session, instead of the one that this browser had."""
+    sessions = _door().sessions
+    sessions.close(_session())
+    set_cookie(response, "session", sessions.open())
     return response
 
 

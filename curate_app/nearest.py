@@ -23,18 +23,26 @@ class Neighbour:
 
 @dataclass
 class Codes:
-    """All pHashes in memory, 16 bytes a picture; read on from the newest picture when asked."""
+    """All pHashes in memory, 16 bytes a picture; read on from the newest picture when asked, and
+    all of them again once pictures were hashed anew."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     codes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
 
+    picture: int = 0
+    scores: int = 0
+
     def refresh(self, catalog: Catalog) -> None:
-        last = int(self.ids[-1]) if len(self.ids) else 0
-        if catalog.columns.marks().picture > last:
-            blocks = list(catalog.columns.hashes(PHASH, last))
-            self.ids = np.concatenate([self.ids, *(ids for ids, _codes in blocks)])
-            self.codes = np.concatenate([self.codes, *(codes for _ids, codes in blocks)])
+        with catalog.snapshot():
+            marks = catalog.columns.marks()
+            if marks.scores > self.scores:
+                self.ids, self.codes, self.picture = self.ids[:0], self.codes[:0], 0
+            if marks.picture > self.picture:
+                blocks = list(catalog.columns.hashes(PHASH, self.picture))
+                self.ids = np.concatenate([self.ids, *(ids for ids, _codes in blocks)])
+                self.codes = np.concatenate([self.codes, *(codes for _ids, codes in blocks)])
+                self.picture, self.scores = marks.picture, max(marks.scores, self.scores)
 
 
 def nearest(catalog: Catalog, image_id: int, count: int = 12) -> list[Neighbour]:

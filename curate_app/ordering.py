@@ -115,17 +115,26 @@ class Sorted:
 
     def around(self, image_id: int) -> tuple[int | None, int | None]:
         """The pictures before and after this one, which need not fit the filter itself."""
-        ids = self._view.ids
+        ids, (start, end) = self._view.ids, self._span(image_id)
+        return (
+            int(ids[self.rows[start - 1]]) if start > 0 else None,
+            int(ids[self.rows[end]]) if end < len(self.rows) else None,
+        )
+
+    def cursor_before(self, image_id: int) -> str:
+        """The cursor of the page that begins with this picture, or with the next one that fits;
+        "" at the start."""
+        start, _end = self._span(image_id)
+        return self._cursor(start - 1) if start else ""
+
+    def _span(self, image_id: int) -> tuple[int, int]:
+        """The places at which this picture begins and ends: the same where it does not fit."""
         row = self._view.rows_of([image_id])
         if not len(row):
-            return None, None
-        place = self.place_after(Cursor(value=self._value(int(row[0])), id=image_id))
-        here = place > 0 and ids[self.rows[place - 1]] == image_id
-        before, after = place - (2 if here else 1), place
-        return (
-            int(ids[self.rows[before]]) if before >= 0 else None,
-            int(ids[self.rows[after]]) if after < len(self.rows) else None,
-        )
+            return 0, 0
+        end = self.place_after(Cursor(value=self._value(int(row[0])), id=image_id))
+        here = end > 0 and self._view.ids[self.rows[end - 1]] == image_id
+        return end - int(here), end
 
     def _value(self, row: int) -> float | None:
         if self._key is None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from curate_app.shortfall import targets_of
 from dataset.catalog import Catalog
 from dataset.catalog.columns import Marks
 from dataset.config import to_mapping
@@ -16,7 +17,6 @@ from dataset.likeness import LIKENESS
 from dataset.pack_selection import PackConfig, Selection, select
 from dataset.packed import SPLITS
 
-TARGET = "target:"  # the beginning of the names of settings that say how many a class shall have
 _FEW = 20
 _UNKNOWN = "unknown"
 _MOST_KEPT = 8
@@ -108,16 +108,6 @@ class Plans:
         return plan
 
 
-def targets(catalog: Catalog) -> dict[str, int]:
-    """How many pictures each class shall have, of the classes where somebody said so."""
-    found = {
-        name.removeprefix(TARGET): value
-        for name, value in catalog.settings.all().items()
-        if name.startswith(TARGET) and value.isascii() and value.isdigit() and len(value) < 10
-    }
-    return {label: int(value) for label, value in found.items() if int(value)}
-
-
 def _state(catalog: Catalog, config: PackConfig) -> str:
     marks = dataclasses.asdict(catalog.columns.marks())
     decided = (catalog.judgements.pairs.last_id(), catalog.settings.last_id())
@@ -130,7 +120,8 @@ def _plan(catalog: Catalog, config: PackConfig) -> PackPlan:
     selection = select(catalog, config)
     known = catalog.packables.licences()
     licences = Counter(known.get(one.id, _UNKNOWN) for one in selection.pictures)
-    classes = _classes(selection, targets(catalog), config)
+    wanted = {label: n for label, n in targets_of(catalog.settings.all()).items() if n}
+    classes = _classes(selection, wanted, config)
     return PackPlan(
         count=len(selection.pictures),
         splits=_by_split(Counter(selection.split_of.values())),

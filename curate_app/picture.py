@@ -32,23 +32,31 @@ def show(image_id: int) -> str | Response:
     record = images.get(image_id)
     if record is None:
         abort(404, f"there is no picture {image_id} in this catalogue")
-    [tile] = tiles_of(catalog(), [record], keep_rule()[0])
-    facts = _facts(image_id)
-    if wants_json():
-        return jsonify(**tile.as_json(), sha256=record.sha256, **_as_json(facts))
     try:
         with overview().reading(catalog()) as view:
             found = Sorted(view, view.mask(where), sort)
             before, after = found.around(image_id)
+            place = found.cursor_before(image_id)
             labels = sorted(view.labels)
     except BadFilter as error:
         abort(400, str(error))
+    [tile] = tiles_of(catalog(), [record], keep_rule()[0])
+    facts = _facts(image_id)
+    if wants_json():
+        return jsonify(
+            **tile.as_json(),
+            sha256=record.sha256,
+            before=before,
+            after=after,
+            **_as_json(facts),
+        )
     return render_template(
         "picture.html",
         tile=tile,
         record=record,
         before=before,
         after=after,
+        place=place or None,
         arguments=view_arguments(where, sort),
         labels=labels,
         near=_near(image_id),

@@ -133,6 +133,10 @@ def _examples(catalog: Catalog, task: _Task, votes: VoteColumns) -> tuple[Number
     own = ~judged.is_duplicate
     involved = np.unique(np.concatenate([judged.ids[own], votes.left, votes.right]))
     involved = involved[_is_in(involved, task.ids)]
+    if not len(involved):
+        raise ConfigError(
+            "no judged picture has a fingerprint of this version; run: python -m dataset rehash"
+        )
     if len(involved) > MOST_EXAMPLES:
         some = np.random.default_rng(0).permutation(len(involved))[:MOST_EXAMPLES]
         involved = np.sort(involved[some])

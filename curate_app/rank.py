@@ -36,6 +36,7 @@ from curate_app.scoreboard import (
     progress_unseen,
     strip_of,
 )
+from curate_app.standing import target_of
 from curate_app.upkeep import stir
 from dataset.records import OUTCOMES, STATUSES, Change, SettingChange, VoteChange
 
@@ -293,8 +294,7 @@ def _named(label: str) -> str:
 
 
 def _target(label: str) -> int | None:
-    text = catalog().settings.get(f"target:{label}")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return target_of(catalog().settings.get(f"target:{label}"))
 
 
 def _read_mode() -> Mode:

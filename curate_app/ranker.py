@@ -19,11 +19,12 @@ from curate_app.field import Field, Fields, before_votes, carried, fitted_to, is
 from curate_app.overview import Overview, overview
 from curate_app.pairing import Pool, choose_fours, choose_pairs
 from curate_app.ranking import Fit
-from curate_app.standing import HeldOut, Outlook, Standing, standing_of
+from curate_app.standing import HeldOut, Outlook, Standing, standing_of, wanted_of
+from curate_app.stored_scores import StoredScores, places_in
 from dataset.catalog import Catalog
 from dataset.duplicates import DEFAULT_RADIUS, connected_pairs
 
-__all__ = ["Four", "HeldOut", "Outlook", "Pairing", "Ranker", "Standing", "ranker", "wanted_of"]
+__all__ = ["Four", "HeldOut", "Outlook", "Pairing", "Ranker", "Standing", "ranker"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -35,7 +36,6 @@ _MOST_INLINE = 1_000
 _MOST_FIRST = 100_000
 _MOST_STANDINGS = 6
 _EDGE_CHECK = 30.0  # seconds between looks for new near duplicates
-_LONGEST_TARGET = 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +87,8 @@ class _Class:
 class Ranker:
     """The fits of all classes; a label of None is all pictures, "" those without one.
 
-    `background` false waits for every fit, however long it takes. Not to be asked from within
-    `Overview.reading`, which it enters itself. Its lock is held while a field is read and a small
-    fit is made, never for a standing or a large fit.
+    `background` false waits for every fit. Not to be asked from within `Overview.reading`, which it
+    enters itself. Its lock is held for reading and for small fits, never for a standing.
     """
 
     def __init__(self, view: Overview | None = None, *, background: bool = True) -> None:
@@ -102,7 +101,7 @@ class Ranker:
             tuple[str | None, int], tuple[tuple[int, bool, int], Standing]
         ] = OrderedDict()
         self._alike: tuple[float, tuple[int, int], Integers] | None = None
-        self._saved = ""
+        self._stored = StoredScores()
 
     def next_pairs(
         self,
@@ -192,19 +191,15 @@ class Ranker:
         return ids, scores[first], deviations[first]
 
     def save(self, catalog: Catalog, writing: AbstractContextManager[object] | None = None) -> int:
-        """Store what `scored` gives as the catalogue's "ranked" scores, unless that is there
-        already; returns how many are stored. It writes: the app gives its lock for that, which is
-        held for the writing alone."""
-        stamp, known = self.stamp(catalog), catalog.ratings.of("ranked")
-        if stamp in (self._saved, catalog.ratings.stamp("ranked")):
-            return len(known[0])
+        """Store what `scored` gives as "ranked" scores, unless that is there already; returns how
+        many are stored. It writes: the app gives its lock for that, held for the writing alone."""
+        stamp = self.stamp(catalog)
+        known = self._stored.known(catalog, stamp)
+        if known is not None:
+            return known
         ids, scores, deviations = self.scored(catalog)
-        single = scores.astype(np.float32), deviations.astype(np.float32)
-        same = np.array_equal(ids, known[0]) and np.array_equal(single, known[1:])
-        if not same:
-            with writing or nullcontext():
-                catalog.ratings.put("ranked", ids, *single, stamp)
-        self._saved = stamp
+        found = ids, scores.astype(np.float32), deviations.astype(np.float32)
+        self._stored.write(catalog, found, stamp, writing or nullcontext())
         return len(ids)
 
     def stamp(self, catalog: Catalog) -> str:
@@ -307,7 +302,7 @@ class Ranker:
         voted = np.stack([places[among.votes.left[met]], places[among.votes.right[met]]], axis=1)
         ids = among.ids[among.contender]
         pairs = np.concatenate([alike, np.array([*excluded], np.int64).reshape(-1, 2)])
-        barred, found = _places(ids, pairs)
+        barred, found = places_in(ids, pairs)
         pool = Pool(
             scores=known.scores[among.contender],
             deviations=known.deviations[among.contender],
@@ -342,21 +337,6 @@ def ranker() -> Ranker:
     return found
 
 
-def wanted_of(contenders: int, target: str) -> int:
-    """How many of a class are wanted: what the setting `target` says, else 10 %."""
-    is_number = target.isascii() and target.isdigit() and len(target) <= _LONGEST_TARGET
-    said = int(target) if is_number else 0
-    return min(said or max(round(0.1 * contenders), 1), contenders)
-
-
 def _wanted(catalog: Catalog, label: str | None, among: Field) -> int:
     target = "" if label is None else catalog.settings.get(f"target:{label}")
     return wanted_of(int(among.contender.sum()), target)
-
-
-def _places(ids: Integers, wanted: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-    """Where each of `wanted` stands in the ascending `ids`, and whether it is there at all."""
-    if not len(ids):
-        return np.zeros(wanted.shape, np.int64), np.zeros(wanted.shape, np.bool_)
-    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return places, ids[places] == wanted

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
 Floats = NDArray[np.floating[Any]]
@@ -201,6 +201,23 @@ def _sums(
     return gram, moment, float(rows.weight @ rows.value**2)
 
 
+def _root_of(gram: Doubles, ridge: float) -> Doubles:
+    """The lower root of gram + ridge. Of very many like rows, such as votes on one pair, the sums
+    lack the digits for a small ridge: then it is as large as they need."""
+    total = float(np.trace(gram))
+    while True:
+        try:
+            lower: Doubles = cholesky(
+                gram + ridge * np.eye(len(gram)), lower=True, check_finite=False
+            )
+        except LinAlgError:
+            if not ridge < total:
+                raise
+            ridge = max(4 * ridge, float(np.finfo(np.float32).eps) * total)
+        else:
+            return lower
+
+
 def _posterior(
     gram: Doubles, moment: Doubles, total: float, count: int
 ) -> tuple[Doubles, Doubles, float]:
@@ -210,7 +227,7 @@ def _posterior(
     """
     best, width = np.inf, len(gram)
     for ridge in _RIDGES:
-        lower = cholesky(gram + ridge * np.eye(width), lower=True, check_finite=False)
+        lower = _root_of(gram, ridge)
         half = solve_triangular(lower, moment, lower=True, check_finite=False)
         left = max(total - float(half @ half), 1e-9 * max(total, 1e-9))
         surprise = np.log(np.diag(lower)).sum() - width / 2 * np.log(ridge)

@@ -9,7 +9,8 @@ import numpy as np
 
 from curate_app.contests import Contest
 from curate_app.desk import catalog, keep_rule
-from curate_app.ranker import HeldOut, Outlook, Standing, wanted_of
+from curate_app.ranker import HeldOut, Outlook, Standing
+from curate_app.standing import wanted_of
 from curate_app.tiles import Tile, tiles_of
 from curate_app.top_k import limit_of
 

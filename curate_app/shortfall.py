@@ -61,7 +61,7 @@ def targets_of(settings: Mapping[str, str]) -> dict[str, int]:
     return {
         name.removeprefix(TARGET): int(value)
         for name, value in settings.items()
-        if name.startswith(TARGET) and value.isascii() and value.isdigit() and len(value) < 20
+        if name.startswith(TARGET) and value.isascii() and value.isdigit() and len(value) < 10
     }
 
 

@@ -12,6 +12,7 @@ from curate_app.top_k import top_of
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_LONGEST_TARGET = 9  # digits
 _CONFIDENT = 1.959964  # deviations to either side that hold 95 %
 
 
@@ -111,3 +112,14 @@ def standing_of(label: str | None, among: Field, fit: Fit, k: int, *, fresh: boo
         left_bias_deviation=fit.bias_deviation,
         fresh=fresh,
     )
+
+
+def target_of(text: str) -> int | None:
+    """The number of a setting "target:..."; None for what is none, whoever wrote it."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _LONGEST_TARGET
+    return int(text) if is_number and int(text) else None
+
+
+def wanted_of(contenders: int, target: str) -> int:
+    """How many of a class are wanted: what the setting `target` says, else 10 %."""
+    return min(target_of(target) or max(round(0.1 * contenders), 1), contenders)

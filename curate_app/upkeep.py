@@ -38,6 +38,11 @@ class Upkeep:
                 self._at_work = True
                 threading.Thread(target=self._work, daemon=True, name="upkeep").start()
 
+    @property
+    def is_at_work(self) -> bool:
+        with self._lock:
+            return self._at_work
+
     def round(self) -> None:
         """Bring everything up to date now."""
         with Catalog(self._path, create=False) as catalog:

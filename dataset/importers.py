@@ -22,6 +22,7 @@ from dataset.image_store import ImageStore
 from dataset.pixels import PixelLimits
 from dataset.progress import Progress
 from dataset.records import Caption, NewImage, Origin
+from dataset.wording import clean_label
 
 log = logging.getLogger(__name__)
 
@@ -167,8 +168,8 @@ def _take(
         report.rejected[result.reason] = report.rejected.get(result.reason, 0) + 1
         return
     parent = item.path.parent.name
-    label = " ".join(item.facts.get("label", "").split()) or (
-        "" if parent in ("", ".", "images") else parent
+    label = clean_label(item.facts.get("label", "")) or (
+        "" if parent in ("", ".", "images") else clean_label(parent)
     )
     title = item.facts.get("title", "").strip()
     origin = Origin(

@@ -4,7 +4,11 @@ from dataset.errors import ConfigError
 
 _LONGEST = 40
 # What judges without a person signs with these.
-_TAKEN = {"auto": "the headless rule", "duplicates": "the mark of duplicates"}
+_TAKEN = {
+    "auto": "the headless rule",
+    "duplicates": "the mark of duplicates",
+    "merge": "what was judged in another catalogue",
+}
 
 
 def judge_name(who: str) -> str:

@@ -14,10 +14,9 @@ from dataset.records import (
     Wish,
 )
 from dataset.star_cover import settle
+from dataset.wording import LONGEST_CAPTION, clean_label
 
 _LONGEST_REASON = 200
-_LONGEST_CAPTION = 20_000
-_LONGEST_LABEL = 200
 _OUTCOMES: dict[int, Outcome] = {1: "left", 0: "tie", -1: "right"}
 _AT_ONCE = 500
 
@@ -59,9 +58,9 @@ def _wishes(
             yield Change(image_id=mine.id, field="status", value=theirs.status, reason=reason)
     if theirs.stars and not mine.stars:
         yield Change(image_id=mine.id, field="stars", value=theirs.stars)
-    if theirs.caption and not mine.caption and len(theirs.caption) <= _LONGEST_CAPTION:
+    if theirs.caption and not mine.caption and len(theirs.caption) <= LONGEST_CAPTION:
         yield Change(image_id=mine.id, field="caption", value=theirs.caption)
-    label = " ".join(theirs.label.split())[:_LONGEST_LABEL]
+    label = clean_label(theirs.label)
     if label and not mine.label:
         yield Change(image_id=mine.id, field="label", value=label)
 

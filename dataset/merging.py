@@ -25,7 +25,8 @@ from dataset.image_store import ImageStore
 from dataset.merged_judgements import merged_changes
 from dataset.pixels import PixelLimits
 from dataset.progress import Progress
-from dataset.records import Caption, ImageRecord, NewImage, Origin
+from dataset.records import JUDGED_CAPTION, Caption, ImageRecord, NewImage, Origin
+from dataset.wording import LONGEST_CAPTION, clean_label
 from dataset.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,6 @@ _LIMITS = PixelLimits(min_side=1, max_aspect=1e9)
 _SHA256 = re.compile("[0-9a-f]{64}")
 # Pictures written to the catalogue at once, for each worker.
 _CHUNK = 32
-# Longer texts are no captions and no labels.
-_LONGEST_CAPTION = 20_000
-LONGEST_LABEL = 200
 _Result = NewImage | PictureError | int
 
 
@@ -202,7 +200,7 @@ def _reader(
             return known.id
         try:
             content = _content(pictures, record)
-            image = pool.measure(content, label=" ".join(record.label.split())[:LONGEST_LABEL])
+            image = pool.measure(content, label=clean_label(record.label))
         except PictureError as error:
             return error
         if image.sha256 != record.sha256:
@@ -272,8 +270,13 @@ def _take(
         ids[record.id] = image_id
         report.added += is_new
         report.known += not is_new
-        texts = [c for c in captions.get(record.id, []) if len(c.text) <= _LONGEST_CAPTION]
+        texts = [c for c in captions.get(record.id, []) if _is_found(c)]
         _add_facts(catalog, image_id, those, texts, report, is_new=is_new)
+
+
+def _is_found(caption: Caption) -> bool:
+    """Whether a caption is a fact; what a person wrote there is a judgement."""
+    return caption.origin != JUDGED_CAPTION and len(caption.text) <= LONGEST_CAPTION
 
 
 def _add_facts(

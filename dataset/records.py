@@ -1,7 +1,7 @@
 """The nouns that every stage speaks of: a picture, where it came from, what was said of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 Status = Literal["undecided", "keep", "reject"]
@@ -21,8 +21,8 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 Outcome = Literal["left", "right", "tie"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-# The origin of a caption that a person wrote here.
-JUDGED_CAPTION = "judged"
+# The origin of a caption that a person wrote here, and what it is of any other that says the same.
+JUDGED_CAPTION, CLAIMED_CAPTION = "judged", "merged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,12 @@ class Caption:
     text: str
     origin: str
     added_at: str = ""
+
+
+def found_caption(caption: Caption) -> Caption:
+    """A caption as it is stored beside others: none that was found passes for one written here."""
+    is_claimed = caption.origin == JUDGED_CAPTION
+    return replace(caption, origin=CLAIMED_CAPTION) if is_claimed else caption
 
 
 def best_caption(captions: Sequence[Caption]) -> str:
@@ -243,7 +249,8 @@ Wish = Change | PairChange | VoteChange | SettingChange
 @dataclass(frozen=True, kw_only=True)
 class UndoneBatch:
     """A batch that was taken back: its number, name and author, and what the undo did; `votes`
-    are those that no longer count."""
+    are those that no longer count. `pictures` is of how many pictures there were events, of which
+    `events` may hold only the first."""
 
     batch: int
     verb: str
@@ -252,6 +259,7 @@ class UndoneBatch:
     pairs: tuple[PairDecision, ...]
     votes: tuple[Vote, ...] = ()
     settings: tuple[SettingEvent, ...] = ()
+    pictures: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

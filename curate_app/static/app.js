@@ -16,20 +16,27 @@ let anchor = null; // where a selected range begins
 
 let token = one("meta[name=csrf-token]").content;
 let queue = Promise.resolve(); // one action after the other, so that undo means the last one
+let pending = 0; // actions that the server has not answered yet
+let failures = 0;
 
 export function post(path, body) {
-  const answer = queue.then(() => send(path, body, true));
-  queue = answer.catch(() => {});
+  pending += 1;
+  const answer = queue.then(() => send(path, body, true)).finally(() => (pending -= 1));
+  queue = answer.catch(() => (failures += 1));
   return answer;
 }
 
+const LONGEST_KEPT_ALIVE = 30_000; // a browser holds 64 kB of such requests at a time
+
 async function send(path, body, mayRetry) {
   let response;
+  const text = JSON.stringify(body);
   try {
     response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-CSRF-Token": token },
-      body: JSON.stringify(body),
+      body: text,
+      keepalive: text.length < LONGEST_KEPT_ALIVE, // arrives even when the page is closed meanwhile
     });
   } catch {
     throw new Error("not saved: the app does not answer; is it still running?");
@@ -46,28 +53,93 @@ async function send(path, body, mayRetry) {
 
 export async function load(address, { headers = {}, signal } = {}) {
   const response = await fetch(address, { headers: { Accept: "text/html", ...headers }, signal });
+  if (response.redirected) throw new Error("you are not logged in any more; reload the page and log in");
   if (!response.ok) throw new Error(`the app answered ${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+// Exchanges parts of this page, each found by its selector, for those of a page that was fetched.
+export function exchange(page, selectors) {
+  for (const selector of selectors) {
+    const [part, fresh] = [one(selector), one(selector, page)];
+    if (part && fresh) part.replaceWith(fresh);
+  }
+}
+
+// ---------------------------------------------------------------- leaving the page
+
+let leaving = false; // keys typed now would mean the next page, which is not here yet
+
+// Goes on when everything that was judged here is saved; what was refused is shown here instead.
+export async function leave(go) {
+  const before = failures;
+  setLeaving(true);
+  while (pending) await queue;
+  if (failures > before) return setLeaving(false);
+  go();
+  setTimeout(setLeaving, 5000, false); // if the next page does not come, this one goes on
+}
+
+function setLeaving(now) {
+  leaving = now;
+  document.body.classList.toggle("leaving", now);
+}
+
+// A plain click, or a key's, on a link to another page.
+function follow(event) {
+  const link = event.target.closest("a[href]");
+  if (!link || event.defaultPrevented || link.target || link.hasAttribute("download")) return;
+  if (event.ctrlKey || event.metaKey || event.shiftKey || link.origin !== location.origin) return;
+  if (link.getAttribute("href").startsWith("#")) return;
+  event.preventDefault();
+  leave(() => location.assign(link.href));
+}
+
+document.addEventListener("submit", (event) => {
+  const { target: form, submitter } = event;
+  if (event.defaultPrevented || form.method === "dialog" || !pending) return;
+  event.preventDefault();
+  leave(() => form.requestSubmit(submitter));
+});
+
+// Before the keys of any screen.
+addEventListener("keydown", (event) => leaving && event.stopImmediatePropagation(), true);
+addEventListener("beforeunload", (event) => pending && event.preventDefault());
+addEventListener("pageshow", () => setLeaving(false)); // back by the browser's own button
+
 // ---------------------------------------------------------------- showing what happened
 
 let toastTimer = 0;
-let toastOver = null;
 
 export function toast(text, { failed = false, undoable = false } = {}) {
   one("#toast-text").textContent = text;
   one("#toast-undo").hidden = !undoable;
   one("#toast").classList.toggle("failed", failed);
   one("#said").textContent = text;
-  const under = one("dialog[open]");
-  if (!one("#toast").matches(":popover-open") || under !== toastOver) {
-    one("#toast").hidePopover(); // shown anew, it lies above a dialog that was opened since
-    one("#toast").showPopover();
-    toastOver = under;
-  }
+  if (!one("#toast").matches(":popover-open")) one("#toast").showPopover();
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => one("#toast").hidePopover(), failed ? 15000 : 6000);
+}
+
+// All but an open dialog is inert, to the pointer and to a screen reader: what is said moves into it.
+new MutationObserver(() => {
+  const place = every("dialog[open]").at(-1) ?? document.body;
+  const parts = [one("#said"), one("#toast")];
+  if (parts[0].parentNode === place) return;
+  const shown = parts[1].matches(":popover-open");
+  place.append(...parts);
+  if (shown) parts[1].showPopover(); // anew: above the dialog
+}).observe(document.body, { subtree: true, attributeFilter: ["open"] });
+
+// A message for the page that is loaded next.
+function tellNext(text, how) {
+  sessionStorage.setItem("told", JSON.stringify([text, how]));
+}
+
+function tellFromBefore() {
+  const told = sessionStorage.getItem("told");
+  sessionStorage.removeItem("told");
+  if (told) toast(...JSON.parse(told));
 }
 
 // What was said of pairs on this page: "3 7" -> different. The first tile of a group is its keeper.
@@ -88,11 +160,11 @@ export function show(pictures, pairs = []) {
       const label = one(".label", tile);
       if (label) label.textContent = picture.label;
       tile.dataset.label = picture.label;
-      if (picture.caption) {
-        tile.dataset.caption = picture.caption;
-        const caption = one(".caption", tile);
-        if (caption) caption.textContent = picture.caption;
-      }
+      tile.dataset.caption = picture.caption;
+      const caption = one(".caption", tile);
+      if (caption) caption.textContent = caption.title = picture.caption;
+      one("img", tile).alt = picture.caption || picture.label || "picture without a caption";
+      describe(tile);
     }
   }
   every(".group").forEach(markGroup);
@@ -100,11 +172,27 @@ export function show(pictures, pairs = []) {
   if (zoom.open) showZoom();
 }
 
+// What a screen reader says of a tile; the server begins it in the same words.
+function describe(tile) {
+  const { id, caption, label, status, stars } = tile.dataset;
+  const is = (name, words) => tile.classList.contains(name) && words;
+  const parts = [
+    `Picture ${id}: ${caption || label || "no caption"}`,
+    MARKS[status],
+    stars > 0 && `${stars} star${stars === "1" ? "" : "s"}`,
+    is("best", "suggested"),
+    is("apart", "not one of them"),
+    is("selected", "selected"),
+  ];
+  tile.setAttribute("aria-label", parts.filter(Boolean).join(", "));
+}
+
 function markGroup(group) {
   const keeper = Number(group.dataset.keeper);
   const others = every(".tile", group).filter((tile) => number(tile) !== keeper);
   for (const tile of others) {
     tile.classList.toggle("apart", verdicts.get(pairKey(keeper, number(tile))) === "different");
+    describe(tile);
   }
   const apart = others.length > 0 && others.every((tile) => tile.classList.contains("apart"));
   group.classList.toggle("decided", apart || !one('.tile[data-status="undecided"]:not(.apart)', group));
@@ -130,16 +218,22 @@ export function refreshSoon() {
     try {
       // The header asks for the page without its pictures, where it knows how to.
       const page = await load(location.href, { headers: { "X-Refresh": "1" }, signal: refreshing.signal });
-      for (const part of every("[data-refresh]")) {
-        const fresh = one(`#${part.id}`, page);
-        if (!fresh) continue;
-        if (part.tagName === "DETAILS") fresh.open = part.open;
-        part.replaceWith(fresh);
-      }
+      every("[data-refresh]").forEach((part) => renew(part, one(`#${part.id}`, page)));
     } catch {
       // The counts stay as they were; the next action tries again.
     }
   }, 700);
+}
+
+// What is typed stays: such a part is exchanged after the next action. The focus stays, too.
+function renew(part, fresh) {
+  if (!fresh || one("input:focus, select:focus, textarea:focus", part)) return;
+  const focused = one(":focus", part);
+  if (part.tagName === "DETAILS") fresh.open = part.open;
+  part.replaceWith(fresh);
+  const named = (control) => [control.getAttribute("href"), control.dataset.act].join(" ");
+  const same = focused && every(focused.localName, fresh).find((other) => named(other) === named(focused));
+  same?.focus({ preventScroll: true });
 }
 
 // ---------------------------------------------------------------- where the keys act
@@ -190,20 +284,22 @@ function step(key, extend) {
 function selectRange(from, to) {
   const tiles = every(".tile");
   const [first, last] = [tiles.indexOf(from), tiles.indexOf(to)].sort((a, b) => a - b);
-  tiles.forEach((tile, i) => tile.classList.toggle("selected", i >= first && i <= last));
-  showSelection();
+  select(tiles.slice(first, last + 1));
+}
+
+function select(tiles) {
+  const before = every(".tile.selected");
+  before.forEach((tile) => tile.classList.remove("selected"));
+  tiles.forEach((tile) => tile.classList.add("selected"));
+  new Set([...before, ...tiles]).forEach(describe);
+  one("#chosen").hidden = tiles.length === 0;
+  one("#chosen-count").textContent = `${tiles.length} selected`;
+  if (tiles.length) one("#said").textContent = `${tiles.length} selected`;
 }
 
 function clearSelection() {
   anchor = null;
-  every(".tile.selected").forEach((tile) => tile.classList.remove("selected"));
-  showSelection();
-}
-
-function showSelection() {
-  const count = every(".tile.selected").length;
-  one("#chosen").hidden = count === 0;
-  one("#chosen-count").textContent = `${count} selected`;
+  select([]);
 }
 
 // ---------------------------------------------------------------- actions
@@ -213,9 +309,13 @@ export async function act(path, body, tiles) {
   try {
     const answer = await post(path, body);
     show(answer.pictures, answer.pairs);
-    toast(answer.message, { undoable: path !== "/undo" && answer.batch !== null });
+    const how = { undoable: path !== "/undo" && answer.batch !== null };
+    toast(answer.message, how);
     document.dispatchEvent(new CustomEvent("acted", { detail: { path, body, answer } }));
-    if (answer.reload) return location.reload();
+    if (answer.reload) {
+      tellNext(answer.message, how);
+      return leave(() => location.reload());
+    }
     refreshSoon();
     return answer;
   } catch (error) {
@@ -250,9 +350,10 @@ function judgeGroup(act_, tile) {
   // What was told apart from the one that stays is not of the group any more.
   const alike = members.filter((n) => n === keeper || verdicts.get(pairKey(keeper, n)) !== "different");
   if (act_ === "split") {
-    const rest = tiles[tiles.indexOf(tile) + 1];
     act("/duplicates/different", { picture: number(tile), members }, [tile]);
-    if (rest) return focusTile(rest);
+    const rest = number(tile) === keeper ? [] : stillAlike(tiles, tile, alike);
+    const next = rest.find((other) => number(other) !== keeper);
+    if (next && rest.some((other) => other.dataset.status === "undecided")) return focusTile(next);
   } else if (act_ === "different") act("/duplicates/different", { members }, tiles);
   else if (act_ === "all") act("/duplicates/keep-all", { members: alike }, tiles);
   else if (alike.length === 1) act("/judge", { verb: "keep", ids: alike }, tiles);
@@ -260,6 +361,13 @@ function judgeGroup(act_, tile) {
   const groups = every(".group");
   const later = groups.slice(groups.indexOf(group) + 1);
   focusTile(one(".tile", later.find((other) => !other.classList.contains("decided")) ?? group));
+}
+
+// What is left of a group when `tile` is taken out of it, from the one after it round to the one before.
+function stillAlike(tiles, tile, alike) {
+  const here = tiles.indexOf(tile);
+  const others = [...tiles.slice(here + 1), ...tiles.slice(0, here)];
+  return others.filter((other) => alike.includes(number(other)) && !other.classList.contains("waiting"));
 }
 
 function showZoom() {
@@ -286,7 +394,7 @@ function toggleZoom() {
 }
 
 zoom.addEventListener("close", () => focusTile(current));
-zoom.addEventListener("click", () => zoom.close());
+zoom.addEventListener("click", (event) => event.target.closest("#toast, a") || zoom.close());
 help.addEventListener("click", (event) => event.target === help && help.close());
 
 function goBack() {
@@ -301,9 +409,10 @@ function ask(kind, tile) {
   if (!dialog || !tiles.length) return;
   const field = one("[name=value]", dialog);
   field.value = tiles.length === 1 ? (tiles[0].dataset[kind] ?? "") : "";
+  const before = tiles.length === 1 ? field.value : null;
   one("[data-of]", dialog).textContent = tiles.length === 1 ? `#${number(tiles[0])}` : `${tiles.length} pictures`;
   dialog.onclose = () => {
-    if (dialog.returnValue !== "save") return focusTile(current);
+    if (dialog.returnValue !== "save" || field.value === before) return focusTile(current);
     act("/judge", { verb: kind, ids: tiles.map(number), [kind]: field.value.trim() }, tiles);
     clearSelection();
     focusTile(current);
@@ -324,7 +433,7 @@ function askName() {
     if (dialog.returnValue !== "save") return;
     try {
       await post("/who", { who: one("[name=value]", dialog).value });
-      location.reload();
+      leave(() => location.reload());
     } catch (error) {
       toast(error.message, { failed: true });
     }
@@ -337,7 +446,8 @@ function askName() {
 // One action on everything that the filter holds, also what is not on this page.
 function judgeWhole(value) {
   const form = one("#whole-form");
-  const body = { verb: value, filter: JSON.parse(form.dataset.filter), count: Number(form.dataset.count) };
+  const { filter, count } = one("#whole-title").dataset;
+  const body = { verb: value, filter: JSON.parse(filter), count: Number(count) };
   if (value === "label") body.label = one("[name=label]", form).value.trim();
   if (value === "stars") body.stars = Number(one("[name=stars]", form).value);
   one("#whole").close();
@@ -355,7 +465,6 @@ const ACTS = {
   split: (tile) => judgeGroup("split", tile),
   label: (tile) => ask("label", tile),
   caption: (tile) => ask("caption", tile),
-  "select-page": () => (every(".tile").forEach((tile) => tile.classList.add("selected")), showSelection()),
   whole: () => one("#whole")?.showModal(),
   "do-whole": (tile, { value }) => judgeWhole(value),
   "close": () => every("dialog[open]").forEach((dialog) => dialog.close()),
@@ -376,7 +485,9 @@ const KEYS = {
   "?": "help", Escape: "back",
 };
 
-// What a screen adds: acts by name, fn(tile, {key, value}), and which key calls which.
+// What a screen adds: acts by name, fn(tile, {key, value}), and which key calls which. A capital
+// letter is the key with Shift: for what acts on many or starts something, since a small letter may
+// be harmless on the next screen.
 export function register({ acts = {}, keys = {} }) {
   Object.assign(ACTS, acts);
   Object.assign(KEYS, keys);
@@ -384,13 +495,24 @@ export function register({ acts = {}, keys = {} }) {
 
 // ---------------------------------------------------------------- keys and clicks
 
+// A key as `register` names it; the shift lock changes nothing.
+export function keyOf({ key, shiftKey }) {
+  if (key.length > 1) return key;
+  return shiftKey ? key.toUpperCase() : key.toLowerCase();
+}
+
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (target.matches("input:not([type=range]), textarea, select")) {
     if (key === "Escape") target.blur();
     return;
   }
+  const wholePage = keyOf(event) === "a" && (event.ctrlKey || event.metaKey) && !event.altKey;
+  if (wholePage && one(".tile") && !one(".single") && !one("dialog[open]")) {
+    event.preventDefault();
+    return select(every(".tile"));
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (help.open && key !== "?") return;
   if (one("dialog[open]:not(#help, #zoom, [data-keys])")) return; // a question is answered first
   if (zoom.open && key === "Escape") return; // the dialog closes itself
@@ -404,7 +526,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const rating = /^[0-5]$/.test(key);
-  const name = rating ? "stars" : KEYS[key.length === 1 ? key.toLowerCase() : key];
+  const name = rating ? "stars" : KEYS[keyOf(event)];
   if (!name) return;
   event.preventDefault();
   if (event.repeat && name !== "undo") return; // a held key judges one picture, not the whole row
@@ -419,11 +541,11 @@ document.addEventListener("click", (event) => {
     const meant = tile ?? (group ? one(".tile", group) : current);
     if (tile) focusTile(tile);
     ACTS[button.dataset.act](meant, { value: button.dataset.value });
-    if (!tile && current) current.focus({ preventScroll: true });
+    if (!tile) (zoom.open ? zoom : current)?.focus({ preventScroll: true });
     return;
   }
   const plain = !event.ctrlKey && !event.metaKey && event.isTrusted;
-  if (!tile || event.target.closest("a:not(.frame), dl") || !plain) return;
+  if (!tile || event.target.closest("a:not(.frame), dl") || !plain) return follow(event);
   event.preventDefault(); // a click on the picture chooses it; a double click zooms
   if (event.shiftKey) selectRange((anchor ??= current ?? tile), tile);
   focusTile(tile);
@@ -468,8 +590,8 @@ async function more() {
     const next = one("[data-more]", page);
     if (next) link.href = next.href;
     else link.parentElement.remove();
-  } catch {
-    toast("the next page did not come; click “More” to try again", { failed: true });
+  } catch (error) {
+    toast(`the next page did not come: ${error.message}`, { failed: true });
     return;
   } finally {
     loading = false;
@@ -481,4 +603,6 @@ if (one("[data-more]")) watcher.observe(one("[data-more]"));
 if (matchMedia("(max-width: 760px)").matches && one("#facets")) one("#facets").open = false;
 every(".group").forEach(markGroup);
 showRating();
+one(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 focusTile(one(".tile"));
+tellFromBefore();

@@ -1,19 +1,17 @@
 // The classes: targets are saved when their field is left; a top-up starts only by its button.
 
-import { every, load, one, post, toast } from "./app.js";
+import { every, exchange, leave, load, one, post, toast } from "./app.js";
 import "./copying.js";
 import { watch } from "./jobs.js";
 
 // Counts and bars come anew from the server; what somebody types meanwhile stays.
 async function refresh() {
-  const page = await load(location.href);
+  const page = await load(location.href).catch(() => null);
+  if (!page) return; // the counts stay as they were; the next action tries again
   const active = document.activeElement;
   const field = active?.dataset?.target;
   const typed = active?.value;
-  for (const part of every("[data-refresh]")) {
-    const fresh = one(`#${part.id}`, page);
-    if (fresh) part.replaceWith(fresh);
-  }
+  exchange(page, every("[data-refresh]").map((part) => `#${part.id}`));
   if (field === undefined) return;
   const again = every("[data-target]").find((input) => input.dataset.target === field);
   if (!again) return;
@@ -75,7 +73,9 @@ one("#move")?.addEventListener("submit", async (event) => {
   const to = event.target.elements.to.value.trim();
   const label = one("#panel").dataset.label;
   const done = await change("/classes/move", { label, to, count: Number(event.target.dataset.count) });
-  if (done) setTimeout(() => location.assign(`/classes?label=${encodeURIComponent(to)}`), 1200);
+  const name = done?.pictures[0]?.label ?? to; // as it was tidied up
+  const there = `/classes?label=${encodeURIComponent(name)}`;
+  if (done) setTimeout(() => leave(() => location.assign(there)), 1200);
 });
 
 // ---------------------------------------------------------------- collecting more
@@ -96,10 +96,10 @@ async function showCommand() {
   try {
     const page = await load(address);
     if (mine !== asked) return;
-    one("#command pre").replaceWith(one("#command pre", page));
+    exchange(page, ["#command pre"]);
     history.replaceState(null, "", address);
-  } catch {
-    toast("the command cannot be made of that: check the fields", { failed: true });
+  } catch (error) {
+    toast(`the command cannot be made of the fields: ${error.message}`, { failed: true });
   }
 }
 
@@ -108,13 +108,11 @@ one("#start")?.addEventListener("click", async () => {
   const body = Object.fromEntries(new FormData(topUp));
   const answer = await change("/classes/top-up", body);
   if (!answer) return;
-  const page = await load(location.href);
-  one("#job").replaceWith(one("#job", page));
+  exchange(await load(location.href), ["#job"]);
   watch(one("#job"));
 });
 
 // An undo by key or button changes counts here, too.
-document.addEventListener("acted", () => refresh().catch(() => {}));
-
-document.addEventListener("job-over", () => refresh().catch(() => {}));
+document.addEventListener("acted", refresh);
+document.addEventListener("job-over", refresh);
 watch();

@@ -1,6 +1,6 @@
 // Duplicates: the slider with its counts, and two pictures of a group large in one frame, with the
 // same zoom and place in every view. Judging is done by app.js; it acts on the picture shown.
-import { act, currentTile, every, focusTile, load, number, one, refreshSoon, register } from "./app.js";
+import { act, currentTile, every, focusTile, keyOf, leave, load, number, one, refreshSoon, register } from "./app.js";
 
 const dialog = one("#compare");
 const stage = one("#stage");
@@ -30,7 +30,7 @@ function goSoon() {
     address.searchParams.set("radius", slider.value);
     address.searchParams.delete("after");
     if (document.activeElement === slider) sessionStorage.setItem("radius-focused", "yes");
-    location.assign(address);
+    leave(() => location.assign(address));
   }, 450);
 }
 
@@ -62,7 +62,7 @@ async function watchPending() {
     if (fresh && "busy" in fresh.dataset) {
       one("#pending").textContent = fresh.textContent;
     } else if (!one(".group")) {
-      return location.reload();
+      return leave(() => location.reload());
     } else {
       refreshSoon();
       return setTimeout(offerNew, 1500);
@@ -364,7 +364,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") return event.stopPropagation(); // the dialog closes itself
   setTimeout(follow); // whatever the key does elsewhere
   if (event.target.matches("input") && event.key.startsWith("Arrow")) return event.stopPropagation();
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const key = keyOf(event);
   if (!KEYS[key] || (event.target.matches("button") && key === " ")) return;
   event.preventDefault();
   event.stopPropagation();
@@ -403,5 +403,5 @@ register({
     stricter: () => moveRadius(-1),
     looser: () => moveRadius(1),
   },
-  keys: { f: "compare", d: "difference", v: "beside", p: "parts", "[": "stricter", "]": "looser" },
+  keys: { f: "compare", d: "difference", v: "beside", S: "parts", "[": "stricter", "]": "looser" },
 });

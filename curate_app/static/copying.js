@@ -1,6 +1,7 @@
-// Buttons with data-copy="SELECTOR" put the text of that element on the clipboard.
+// Buttons with data-copy="SELECTOR" put the text of that element on the clipboard; y means the first
+// of them that can be seen.
 
-import { one, toast } from "./app.js";
+import { every, one, register, toast } from "./app.js";
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -15,3 +16,6 @@ document.addEventListener("click", async (event) => {
     toast("press Ctrl+C to copy what is marked");
   }
 });
+
+const copy = () => every("[data-copy]").find((button) => button.checkVisibility())?.click();
+register({ acts: { copy }, keys: { y: "copy" } });

@@ -1,6 +1,6 @@
 // Ranked by example: starts learning, shows how far it is, and loads what was learned.
 
-import { load, one, post, register, toast } from "./app.js";
+import { exchange, leave, load, one, post, register, toast } from "./app.js";
 import { fill, watch } from "./jobs.js";
 
 let starting = false;
@@ -10,8 +10,7 @@ async function learn() {
   starting = true;
   try {
     const job = await post("/examples/learn", {});
-    const page = await load(location.href);
-    one("#learning").replaceWith(one("#learning", page));
+    exchange(await load(location.href), ["#learning"]);
     fill(job);
     watch();
     toast("learning from all judgements …");
@@ -24,7 +23,7 @@ async function learn() {
 
 // What was learned changes every row: the page comes anew, unless nothing came of it.
 document.addEventListener("job-over", (event) => {
-  if (event.detail.kind === "predict" && event.detail.state === "done") location.reload();
+  if (event.detail.kind === "predict" && event.detail.state === "done") leave(() => location.reload());
 });
 
 one("#choose-class")?.addEventListener("change", (event) => event.target.form.requestSubmit());

@@ -1,6 +1,7 @@
 // The pack screen: numbers follow the settings, "Pack" starts the job, the address holds it all.
 
 import { one, every, post, register, toast } from "./app.js";
+import "./copying.js";
 import { fill, watch } from "./jobs.js";
 
 const form = one("#settings");
@@ -70,22 +71,10 @@ function refresh() {
   exchange().catch(() => toast("the app does not answer; is it still running?", { failed: true }));
 }
 
-async function copy() {
-  const text = one("#command").textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    toast("copied the command");
-  } catch {
-    // Without TLS a browser gives no clipboard: mark the text, so that Ctrl-C takes it.
-    getSelection().selectAllChildren(one("#command"));
-    toast("press Ctrl-C to copy the marked command");
-  }
-}
-
 document.addEventListener("job-over", refresh);
 
 register({
-  acts: { pack, copy, edit: () => one("input", form).focus() },
-  keys: { p: "pack", c: "copy", e: "edit" },
+  acts: { pack, edit: () => one("input", form).focus() },
+  keys: { P: "pack", e: "edit" },
 });
 every(".show").forEach((button) => (button.hidden = true)); // the numbers follow by themselves

@@ -1,6 +1,6 @@
 // Issues: the cut is dragged over the histogram; counts are exact at every stop without a request,
 // both sides of the cut are fetched when it rests.
-import { act, currentTile, every, focusTile, load, one, register, toast } from "./app.js";
+import { act, currentTile, every, exchange, focusTile, load, one, register, toast } from "./app.js";
 
 const slider = one("#cut");
 const plot = one("#plot");
@@ -71,18 +71,18 @@ async function settle() {
   try {
     const page = await load(address.href);
     if (mine !== asked) return; // moved on meanwhile
-    exchange(page);
+    show(page);
   } catch (error) {
     toast(`the pictures at the cut did not come: ${error.message}`, { failed: true });
   }
 }
 
-function exchange(page) {
+function show(page) {
   const focused = document.activeElement;
   const inside = focused?.closest("#sides");
   const id = currentTile()?.dataset.id;
   const [x, y] = [scrollX, scrollY];
-  for (const part of ["#sides", "#curve", "#bars", "#unknown"]) one(part).replaceWith(one(part, page));
+  exchange(page, ["#sides", "#curve", "#bars", "#unknown"]);
   draw();
   showScores();
   focusTile(one(`#sides .tile[data-id="${id}"]`) ?? one("#sides .tile"));
@@ -149,7 +149,7 @@ document.addEventListener("click", (event) => {
 for (const select of every(".among select")) {
   select.addEventListener("change", () => {
     for (const other of every(".among [data-optional]")) other.disabled = !other.value;
-    select.form.submit();
+    select.form.requestSubmit();
   });
 }
 one(".among").classList.add("live");

@@ -2,7 +2,7 @@
 // A key shows the next group at once; the vote counts as done when the server has it on disk, and
 // a vote that did not arrive brings its group back.
 
-import { act, every, one, post, refreshSoon, register, toast } from "./app.js";
+import { act, every, keyOf, leave, one, post, refreshSoon, register, toast } from "./app.js";
 
 const AHEAD = 5; // groups whose pictures are loaded and decoded
 const SKIPPED = 20; // groups that were skipped and do not come again soon
@@ -288,7 +288,7 @@ async function doArmed(sides) {
   const ids = sides.map((side) => group.ids[side]).filter(Boolean);
   if (!ready || !ids.length) return;
   arm("");
-  if (verb === "open") return location.assign(group.pictures[sides[0]].page);
+  if (verb === "open") return leave(() => location.assign(group.pictures[sides[0]].page));
   if (verb === "reject") drop(ids);
   try {
     const answer = await post("/judge", { verb, ids });
@@ -521,7 +521,7 @@ document.addEventListener(
     }
     const ownControl = target.matches("button, a, summary") && !target.matches(".look");
     if (ownControl && (key === " " || key === "Enter")) return;
-    const meant = KEYS[key.length === 1 ? key.toLowerCase() : key];
+    const meant = KEYS[keyOf(event)];
     const elsewhere = /^[0-9]$|^Arrow|^[klc]$/.test(key); // of other screens, without a meaning here
     if (!meant && !elsewhere) return;
     event.preventDefault();

@@ -81,7 +81,8 @@ class Columns:
 
     def judged_since(self, event: int) -> list[int]:
         """The pictures that events after this one are about."""
-        rows = self._db.execute("SELECT DISTINCT image_id FROM event WHERE id > ?", (event,))
+        # The plus keeps SQLite from walking a whole index in the order of the pictures.
+        rows = self._db.execute("SELECT DISTINCT +image_id FROM event WHERE id > ?", (event,))
         return [row[0] for row in rows]
 
     def origins(self, after: int = 0) -> Iterator[tuple[NDArray[np.int64], list[str], list[str]]]:

@@ -15,8 +15,10 @@ class Edges:
 
     def has_unjoined(self, version: str, rule: str) -> bool:
         """Whether there are fingerprints of `version` whose pairs under `rule` are not stored."""
+        # Two ranges of the index; an inequality would walk through all that are joined.
         row = self._db.execute(
-            "SELECT EXISTS (SELECT 1 FROM fingerprint WHERE version = ? AND joined <> ?)",
+            "SELECT EXISTS (SELECT 1 FROM fingerprint WHERE version = ?1 AND joined < ?2) "
+            "OR EXISTS (SELECT 1 FROM fingerprint WHERE version = ?1 AND joined > ?2)",
             (version, rule),
         ).fetchone()
         return bool(row[0])

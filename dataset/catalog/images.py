@@ -17,6 +17,7 @@ from dataset.records import (
     NewImage,
     Origin,
     Status,
+    found_caption,
 )
 
 _COLUMNS = (
@@ -101,7 +102,7 @@ class Images:
             self._db.execute(
                 "INSERT OR IGNORE INTO caption (image_id, text, origin, added_at) "
                 "VALUES (?, ?, ?, ?)",
-                (image_id, caption.text, caption.origin, caption.added_at or now()),
+                (image_id, caption.text, found_caption(caption).origin, caption.added_at or now()),
             )
 
     def set_hashes(self, image_id: int, hashes: Mapping[str, str]) -> None:
@@ -259,15 +260,13 @@ class Images:
     def captions_of(self, image_ids: Sequence[int]) -> dict[int, list[Caption]]:
         """Every version of the pictures' texts: what a person wrote first, then the oldest."""
         found: dict[int, list[Caption]] = {}
-        rows = self._of(
-            "SELECT id, caption FROM image WHERE caption <> '' AND id IN ({})", image_ids
-        )
-        for row in rows:
+        written = "SELECT id, caption FROM image WHERE caption <> '' AND id IN ({})"
+        for row in self._of(written, image_ids):
             found[row["id"]] = [Caption(text=row["caption"], origin=JUDGED_CAPTION)]
         rows = self._of("SELECT * FROM caption WHERE image_id IN ({}) ORDER BY id", image_ids)
         for row in rows:
             caption = Caption(text=row["text"], origin=row["origin"], added_at=row["added_at"])
-            found.setdefault(row["image_id"], []).append(caption)
+            found.setdefault(row["image_id"], []).append(found_caption(caption))
         return found
 
     def quality(self, image_id: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ from dataset.catalog.pair_decisions import PairDecisions
 from dataset.catalog.replay import standing
 from dataset.catalog.settings import Settings
 from dataset.catalog.succession import Succession
+from dataset.catalog.uniform import UniformBatches
 from dataset.catalog.votes import Votes
 from dataset.errors import DataError
 from dataset.records import (
@@ -43,6 +44,7 @@ class Judgements:
         self.pairs = PairDecisions(connection)
         self.votes = Votes(connection)
         self.settings = Settings(connection)
+        self.uniform = UniformBatches(connection)
 
     def apply(self, changes: Iterable[Wish], *, who: str, verb: str) -> int | None:
         """Carry out `changes` as one batch, committed before it returns.
@@ -57,6 +59,9 @@ class Judgements:
             said: list[PairChange] = []
             votes: list[VoteChange] = []
             settings: list[SettingChange] = []
+            changes = list(changes)
+            if self.uniform.append(changes, batch=batch, who=who, verb=verb):
+                changes = []
             for change in changes:
                 if isinstance(change, Change):
                     self._append(change, batch=batch, who=who, verb=verb)
@@ -76,8 +81,9 @@ class Judgements:
             self.batches.write(batch, who=who, verb=verb, votes=len(votes))
             return batch
 
-    def undo(self, *, who: str | None = None) -> UndoneBatch | None:
-        """Take back the newest batch that is not taken back yet, of `who` or of anybody.
+    def undo(self, *, who: str | None = None, most: int | None = None) -> UndoneBatch | None:
+        """Take back the newest batch that is not taken back yet, of `who` or of anybody; of the
+        events of a large one, the first `most` are told.
 
         What somebody else has judged anew since then stays as they judged it, and what was undone
         before does not come back; where that would leave duplicates without a picture that stands
@@ -88,12 +94,10 @@ class Judgements:
             if newest is None:
                 return None
             undone, by, verb = newest
-            events, pairs = self.of_batch(undone), self.pairs.of_batch(undone)
-            votes = self.votes.of_batch(undone)
+            pairs, votes = self.pairs.of_batch(undone), self.votes.of_batch(undone)
             name, batch = who or by, 1 + self.batches.last()
-            for image_id, field in dict.fromkeys((e.image_id, e.field) for e in reversed(events)):
-                back = self._without(undone, image_id, field)
-                self._append(back, batch=batch, who=name, verb="undo", undoes=undone)
+            if not self.uniform.take_back(undone, batch=batch, who=name):
+                self._take_back(undone, batch=batch, who=name)
             self.pairs.take_back(undone, batch=batch, who=name)
             self.settings.take_back(undone, batch=batch, who=name)
             decided = {i for pair in pairs for i in (pair.a, pair.b)}
@@ -103,10 +107,11 @@ class Judgements:
                 batch=undone,
                 verb=verb,
                 who=by,
-                events=tuple(self.of_batch(batch)),
+                events=tuple(self.of_batch(batch, most)),
                 pairs=tuple(self.pairs.of_batch(batch)),
                 votes=tuple(votes),
                 settings=tuple(self.settings.of_batch(batch)),
+                pictures=self.picture_count(batch),
             )
 
     def _wrote(self, batch: int) -> bool:
@@ -134,6 +139,12 @@ class Judgements:
         while changes := succession.next_changes(rejected):
             for change in changes:
                 self._append(change, batch=batch, who=who, verb=verb, undoes=undoes)
+
+    def _take_back(self, undone: int, *, batch: int, who: str) -> None:
+        events = self.of_batch(undone)
+        for image_id, field in dict.fromkeys((e.image_id, e.field) for e in reversed(events)):
+            back = self._without(undone, image_id, field)
+            self._append(back, batch=batch, who=who, verb="undo", undoes=undone)
 
     def _without(self, undone: int, image_id: int, field: JudgedField) -> Change:
         """The change to what holds without the batch `undone`: none if that has moved on."""
@@ -190,8 +201,25 @@ class Judgements:
         """The number of the newest event: names the state of all judgements."""
         return int(self._db.execute("SELECT ifnull(max(id), 0) FROM event").fetchone()[0])
 
-    def of_batch(self, batch: int) -> list[Event]:
-        return self._events("SELECT * FROM event WHERE batch = ? ORDER BY id", (batch,))
+    def of_batch(self, batch: int, most: int | None = None) -> list[Event]:
+        """The events of a batch in their order, all or the first `most`."""
+        limit = -1 if most is None else most
+        sql = "SELECT * FROM event WHERE batch = ? ORDER BY id LIMIT ?"
+        return self._events(sql, (batch, limit))
+
+    def picture_count(self, batch: int) -> int:
+        """How many pictures the events of a batch are about."""
+        sql = "SELECT count(DISTINCT image_id) FROM event WHERE batch = ?"
+        return int(self._db.execute(sql, (batch,)).fetchone()[0])
+
+    def reopened(self, batch: int) -> list[int]:
+        """The pictures that a batch made undecided again."""
+        rows = self._db.execute(
+            "SELECT image_id FROM event WHERE batch = ? AND field = 'status' "
+            "AND after = 'undecided' ORDER BY id",
+            (batch,),
+        )
+        return [row[0] for row in rows]
 
     def of_image(self, image_id: int) -> list[Event]:
         return self._events("SELECT * FROM event WHERE image_id = ? ORDER BY id", (image_id,))

@@ -31,23 +31,45 @@ class Ratings:
         """Replace all scores of a kind; the arrays are (N,) each."""
         with transaction(self._db):
             self._db.execute("DELETE FROM rating WHERE kind = ?", (kind,))
+            self._write(kind, (ids, scores, deviations), stamp)
+
+    def amend(
+        self,
+        kind: RatingKind,
+        ids: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        deviations: NDArray[np.float32],
+        stamp: str,
+        *,
+        gone: NDArray[np.int64],
+        since: str,
+    ) -> bool:
+        """Write these scores (N,) and leave out the pictures `gone`, all others stay; False, and
+        nothing is written, when the stamp is not `since` any more."""
+        with transaction(self._db):
+            if self.stamp(kind) != since:
+                return False
             self._db.executemany(
-                "INSERT INTO rating (kind, image_id, score, deviation) VALUES (?, ?, ?, ?)",
-                (
-                    (kind, *row)
-                    for start in range(0, len(ids), _BLOCK)
-                    for row in zip(
-                        *(
-                            column[start : start + _BLOCK].tolist()
-                            for column in (ids, scores, deviations)
-                        ),
-                        strict=True,
-                    )
-                ),
+                "DELETE FROM rating WHERE kind = ? AND image_id = ?",
+                ((kind, one) for one in gone.tolist()),
             )
-            self._db.execute(
-                "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (f"rating:{kind}", stamp)
-            )
+            self._write(kind, (ids, scores, deviations), stamp)
+        return True
+
+    def _write(self, kind: RatingKind, columns: Sequence[NDArray[np.generic]], stamp: str) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO rating (kind, image_id, score, deviation) VALUES (?, ?, ?, ?)",
+            (
+                (kind, *row)
+                for start in range(0, len(columns[0]), _BLOCK)
+                for row in zip(
+                    *(column[start : start + _BLOCK].tolist() for column in columns), strict=True
+                )
+            ),
+        )
+        self._db.execute(
+            "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (f"rating:{kind}", stamp)
+        )
 
     def of(
         self, kind: RatingKind

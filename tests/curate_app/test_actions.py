@@ -254,7 +254,16 @@ def test_text_that_cannot_be_shown_is_refused(
 
 
 @pytest.mark.parametrize(
-    "text", ["می\u200cخواهم", "👩\u200d👩\u200d👧 family", "क्\u200dष", "naïve œuvre ½", "猫と犬"]
+    "text",
+    [
+        *("می\u200cخواهم", "👩\u200d👩\u200d👧 family", "क्\u200dष", "naïve œuvre ½", "猫と犬"),
+        *(
+            "\u200fשלום, C++\u200e!",
+            "\u061cمرحبا",
+            "🏴\U000e0067\U000e0062\U000e007f",
+            "\U0001fae9 new",
+        ),
+    ],
 )
 def test_text_of_every_script_is_kept_as_it_was_written(
     judge: Judge, drawn: DrawnCatalogue, text: str

@@ -162,7 +162,10 @@ def test_stats_count_by_class_and_show_no_control_characters(
     _, out, _ = run(capsys, "stats", "--data", str(drawn.data))
     assert "\x1b" not in out
     assert out.splitlines()[-1].split() == ["all", "5", "0", "0"]
+    drawn.add(drawing(62), label="a\x9b31mred \u202eété")
     _, text, _ = run(capsys, "stats", "--data", str(drawn.data), "--json")
+    assert all(line.isprintable() for line in text.splitlines())
+    assert json.loads(text)["a\x9b31mred \u202eété"]["undecided"] == 1
     assert json.loads(text)["bird"] == {"undecided": 1, "keep": 0, "reject": 0}
 
 

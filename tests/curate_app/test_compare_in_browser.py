@@ -147,7 +147,7 @@ def test_the_slider_tells_every_radius_before_it_loads_one(
     # The chain is marked, and one key takes it apart.
     assert len({tile.get_attribute("data-part") for tile in screen.all(".tile")}) == 2
     screen.find(f'.tile[data-id="{best}"] .frame').click()
-    screen.press("p")
+    screen.press_with_shift("s")
     screen.wait_for_message("3 pictures taken apart into 2 groups")
     screen.until(lambda: len(screen.all(".tile.apart")) == 1)
     assert state(drawn, best, a, b) == [("undecided", "", 0)] * 3

@@ -65,7 +65,7 @@ def test_password_lets_in_and_a_key_packs_what_is_shown(
     name.send_keys("tiny" + Keys.ESCAPE)
     screen.until(lambda: "name=tiny" in screen.browser.current_url)
     screen.until(lambda: "--set 'name=\"tiny\"'" in screen.find("#command").text)
-    screen.press("p")
+    screen.press_with_shift("p")
     screen.until(lambda: screen.find(".job").get_attribute("data-state") == "done")
     screen.wait_for_message("Pack tiny is done")
     row = '#packs tr[data-pack="tiny"]'
@@ -94,14 +94,14 @@ def test_wrong_setting_is_told_and_a_job_is_stopped_by_its_button(
     name.clear()
     name.send_keys("a/b" + Keys.ESCAPE)
     screen.until(lambda: "name 'a/b' must be letters" in screen.find("#fault").text)
-    screen.press("p")
+    screen.press_with_shift("p")
     screen.until(lambda: "not packed: " in screen.find("#toast-text").text)
     assert not screen.all(".job")
     name.clear()
     name.send_keys("ok" + Keys.ESCAPE)
     # So slow that nobody misses the button: the catalogue is held by somebody else.
     with kept.open() as catalog, catalog.transaction():
-        screen.press("p")
+        screen.press_with_shift("p")
         screen.until(lambda: screen.find(".job").get_attribute("data-state") == "running")
         screen.find(".job-stop").click()
         screen.until(lambda: screen.find(".job").get_attribute("data-state") == "stopped")

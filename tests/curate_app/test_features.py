@@ -214,10 +214,11 @@ def test_vectors_are_found_by_digest(tmp_path: Path, kind: type, pack: object) -
     assert not np.allclose(features[0], features[2])
 
 
-def test_a_picture_with_a_broken_vector_counts_as_without(tmp_path: Path) -> None:
+@pytest.mark.parametrize("broken", [np.inf, -np.inf, np.nan, 3e38])
+def test_a_picture_with_a_broken_vector_counts_as_without(tmp_path: Path, broken: float) -> None:
     rows, names = digests(10)
     vectors = np.random.default_rng(6).normal(size=(10, 4)).astype(np.float32)
-    vectors[3, 2] = np.inf
+    vectors[3, 2] = broken
     np.savez(tmp_path / "e.npz", sha256=rows, vectors=vectors)
     embeddings = Embeddings(tmp_path / "e.npz")
     embeddings.learn_axes(names)
@@ -250,6 +251,13 @@ def test_bad_embeddings_are_told_in_a_line(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"no whole \.npz"):
             Embeddings(path)
+
+
+def test_vectors_that_are_all_alike_are_refused(tmp_path: Path) -> None:
+    rows, names = digests(5)
+    np.savez(tmp_path / "e.npz", sha256=rows, vectors=np.ones((5, 4), np.float16))
+    with pytest.raises(DataError, match="all alike"):
+        Embeddings(tmp_path / "e.npz").learn_axes(names)
 
 
 def test_embeddings_of_other_pictures_are_refused(tmp_path: Path) -> None:

@@ -181,6 +181,8 @@ def test_too_many_waiting_jobs_are_refused(at_work: Jobs, judge: Judge, endless:
         ["--progress=quiet"],
         ["--set=name=a\0b"],
         ["--", "a\0b"],
+        ["--set=name=\ud800"],
+        ["--", "\udfff"],
         ["--=x"],
         [""],
     ],
@@ -191,6 +193,40 @@ def test_argument_that_could_be_taken_for_another_is_refused(
     with pytest.raises(ConfigError):
         at_work.start("pack", arguments, "Hostile")
     assert at_work.all() == []
+
+
+def test_half_a_letter_in_a_form_is_refused_and_the_next_job_runs(
+    at_work: Jobs, judge: Judge
+) -> None:
+    answer = judge.post("/export/pack", {"labels": ["\ud800"]})
+    assert answer.status_code == 400
+    assert "U+D800, which no command takes" in answer.get_json()["error"]
+    answer = judge.post("/export/pack", {"size": 16})
+    job = at_work.get(answer.get_json()["id"])
+    assert job is not None
+    assert at_work.wait(job, 60)
+    assert job.state == "done"
+
+
+def test_command_that_cannot_be_started_fails_with_a_line_and_the_next_one_runs(
+    at_work: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No command line is as long; a zero byte and half a letter are refused before, elsewhere.
+    too_long = at_work.start("pack", [f"--set={'x' * 300_000}"], "Too long")
+    with monkeypatch.context() as patch:
+        patch.setitem(COMMANDS, "pack", ("dataset", "pa\0ck"))
+        zero = at_work.start("pack", [], "Zero byte")
+        patch.setitem(COMMANDS, "pack", ("dataset", "\ud800"))
+        half = at_work.start("pack", [], "Half a letter")
+    good = at_work.start("pack", ["--set=size=16"], "Good")
+    assert at_work.wait(good, 60)
+    assert [job.state for job in (too_long, zero, half, good)] == ["failed"] * 3 + ["done"]
+    assert too_long.error.endswith("Argument list too long")
+    assert zero.error.endswith("embedded null byte")
+    assert "surrogates not allowed" in half.error
+    for job in (too_long, zero, half):
+        assert job.error.startswith("cannot start ")
+        json.dumps(job.as_json())
 
 
 def test_value_with_every_hostile_letter_arrives_as_it_is(at_work: Jobs) -> None:

@@ -240,11 +240,36 @@ def test_address_with_the_token_opens_the_app(drawn: DrawnCatalogue) -> None:
     assert client.get("/").status_code == 200
 
 
-def test_guessing_tokens_is_slowed_down_as_well(drawn: DrawnCatalogue) -> None:
+def test_guessing_tokens_in_the_form_is_slowed_down_as_well(drawn: DrawnCatalogue) -> None:
     access = Access(secret="t" * 32, is_token=True)
     client = create_app(drawn.data, access=access, testing=True).test_client()
-    statuses = [client.get(f"/login?token=guess{number}").status_code for number in range(7)]
+    statuses = [enter(client, f"guess {number}").status_code for number in range(7)]
     assert statuses == [403] * 5 + [429] * 2
+    assert client.get(f"/login?token={'t' * 32}").status_code == 200, "an address never waits"
+
+
+@pytest.mark.parametrize("access", [Access(secret=SECRET), Access(secret="t" * 32, is_token=True)])
+def test_foreign_page_that_asks_for_wrong_tokens_locks_nobody_out(
+    access: Access, drawn: DrawnCatalogue
+) -> None:
+    drawn.add_many(1)
+    client = create_app(drawn.data, access=access, testing=True).test_client()
+    for number in range(7):  # as its <img> tags would
+        assert client.get(f"/login?token=guess{number}").status_code == 403
+    assert enter(client, access.secret).status_code == 303
+
+
+def test_password_is_only_typed_so_that_no_address_can_guess_it(guarded: Flask) -> None:
+    client = guarded.test_client()
+    answer = client.get("/login", query_string={"token": SECRET})
+    assert answer.status_code == 403
+    assert "no address opens this app; type its password" in answer.text
+    assert client.get("/").status_code == 303
+
+
+def test_token_is_too_long_to_be_guessed() -> None:
+    with pytest.raises(ConfigError, match="a token has at least 32 letters"):
+        Access(secret="t" * 31, is_token=True)
 
 
 def test_app_without_a_password_has_an_open_door(judge: Judge) -> None:

@@ -345,6 +345,16 @@ def test_regression_equals_the_closed_form_of_a_ridge() -> None:
     assert np.abs(mean - values).max() < 0.1
 
 
+def test_very_many_votes_on_one_pair_are_no_trouble() -> None:
+    features = np.random.default_rng(5).normal(size=(20, 200)).astype(np.float32)
+    count = 100_000
+    zero, one = np.zeros(count, np.int64), np.ones(count, np.int64)
+    rows = Rows(plus=zero, minus=one, value=np.ones(count), weight=np.full(count, 0.5))
+    mean, deviation = fit(features, rows, {"layout": slice(0, 200)}).predict(features)
+    assert mean[0] - mean[1] == pytest.approx(1, abs=0.05)
+    assert np.isfinite(deviation).all()
+
+
 def test_features_without_meaning_give_the_mean() -> None:
     features = np.zeros((30, 3), np.float32)
     values = np.array([1.0, -1.0] * 15)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from curate_app import create_app
 from curate_app.ballot import ticket, votes_of_four
+from curate_app.upkeep import upkeep
 from dataset.records import Change, Vote, VoteChange
 from tests.curate_app.conftest import Judge
 from tests.curate_app.drawn_catalogue import HOSTILE, DrawnCatalogue, drawing
@@ -343,6 +344,8 @@ _IMPOSSIBLE_ADDRESSES: list[Any] = [
     ("/rank?label=dog&top=many", 400),
     ("/rank?label=dog&label=cat", 400),
     ("/rank?label=dog&page=2", 400),
+    ("/rank/next?label=wolf", 404),
+    ("/rank/next?label=wolf&again=1-2", 404),
     ("/rank/next?label=dog&count=0", 400),
     ("/rank/next?label=dog&count=31", 400),
     ("/rank/next?label=dog&held=1", 400),
@@ -430,6 +433,24 @@ def test_held_out_votes_measure_the_fit_and_are_told_with_their_interval(
         "of 10 set aside the scores foretell 100 % (95 % interval"
         in judge.get("/rank?label=dog").text
     )
+
+
+def test_other_classes_are_listed_as_they_were_looked_at_last(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    ids = dogs(drawn)
+    for seed in (1, 2):
+        drawn.add(drawing(seed), label="cat")
+    strong_first(drawn, ids, rounds=12)
+    rows = {row["label"]: row for row in page(judge, "/rank?label=cat")["classes"]}
+    assert rows["dog"]["line"] == f"{len(votes(drawn))} votes"
+    assert not rows["dog"]["fresh"]
+    with judge.app.app_context():
+        upkeep().round()
+    rows = {row["label"]: row for row in page(judge, "/rank?label=cat")["classes"]}
+    assert rows["dog"]["fresh"]
+    assert rows["dog"]["settled"] == page(judge)["progress"]["settled"]
+    assert "of the top 1 expected to be wrong" in rows["dog"]["line"] or rows["dog"]["settled"]
 
 
 def test_classes_are_listed_with_their_progress(judge: Judge, drawn: DrawnCatalogue) -> None:

@@ -1,6 +1,8 @@
 """The app's ranking over a real catalogue: what it reads, keeps up with, gives out and stores."""
 
 import json
+import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from curate_app import ranker as ranker_module
 from curate_app.cli import main
 from curate_app.ranker import Ranker
+from curate_app.upkeep import Upkeep
 from dataset.likeness import refresh_edges
 from dataset.records import Change, Outcome, PairChange, SettingChange, VoteChange
 from tests.curate_app.drawn_catalogue import DrawnCatalogue, drawing
@@ -167,6 +170,127 @@ def test_saved_scores_are_those_of_the_standing(drawn: DrawnCatalogue, dogs: lis
         assert stamp
         ranked.save(catalog)
         assert catalog.ratings.stamp("ranked") == stamp
+
+
+def test_saved_scores_follow_the_votes_and_what_was_undone(
+    drawn: DrawnCatalogue, dogs: list[int]
+) -> None:
+    ranked = Ranker()
+    with drawn.open() as catalog:
+        cast(drawn, [(dogs[0], dogs[1])])
+        assert ranked.save(catalog) == 2
+        cast(drawn, [(dogs[2], dogs[3])])
+        assert ranked.save(catalog) == 4
+        catalog.judgements.undo()
+        assert ranked.save(catalog) == 2
+        ids, scores, _deviations = catalog.ratings.of("ranked")
+        assert ids.tolist() == dogs[:2]
+        assert scores[0] > 0 > scores[1]
+        # What another process stored meanwhile is taken for what is there.
+        nothing = np.zeros(0, np.float32)
+        catalog.ratings.put("ranked", np.zeros(0, np.int64), nothing, nothing, "other")
+        assert ranked.save(catalog) == 2
+        assert catalog.ratings.of("ranked")[0].tolist() == dogs[:2]
+
+
+def test_judgement_that_changes_no_score_writes_nothing(
+    drawn: DrawnCatalogue, dogs: list[int]
+) -> None:
+    ranked = Ranker()
+    with drawn.open() as catalog:
+        cast(drawn, [(dogs[0], dogs[1])])
+        ranked.save(catalog)
+        stamp = catalog.ratings.stamp("ranked")
+        keep = Change(image_id=dogs[4], field="status", value="keep")
+        catalog.judgements.apply([keep], who="me", verb="keep")
+        assert ranked.save(catalog) == 2
+        assert catalog.ratings.stamp("ranked") == stamp
+
+
+def test_outlook_is_that_of_the_last_look(drawn: DrawnCatalogue, dogs: list[int]) -> None:
+    ranked = Ranker()
+    with drawn.open() as catalog:
+        assert ranked.outlook("dog") is None
+        cast(drawn, [(dogs[0], dogs[1])])
+        ranked.look_around(catalog)
+        first = ranked.outlook("dog")
+        assert first is not None
+        assert first == ranked.standing(catalog, "dog").outlook()
+        cast(drawn, [(dogs[2], dogs[1])])
+        assert ranked.outlook("dog") == first
+        ranked.look_around(catalog)
+        assert ranked.outlook("dog") != first
+
+
+def test_newest_standing_waits_for_the_fit(
+    drawn: DrawnCatalogue, dogs: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranker_module, "_MOST_INLINE", 0)
+    ranked = Ranker()
+    with drawn.open() as catalog:
+        ranked.standing(catalog, "dog")
+        cast(drawn, [(dogs[3], other) for other in dogs if other != dogs[3]])
+        standing = ranked.standing(catalog, "dog", newest=True)
+        assert standing.fresh
+        assert standing.ids[0] == dogs[3]
+        ranked.wait()
+
+
+def test_pairs_are_chosen_while_others_look_at_the_standing(
+    drawn: DrawnCatalogue, dogs: list[int]
+) -> None:
+    """Many threads, votes between them: every answer is whole, and nobody waits for ever."""
+    ranked, failures = Ranker(), list[BaseException]()
+
+    def ask(kind: int) -> None:
+        try:
+            with drawn.open() as catalog:
+                for turn in range(15):
+                    if kind == 0:
+                        ranked.standing(catalog, "dog", 1 + turn % 3)
+                    elif kind == 1:
+                        assert ranked.next_pairs(catalog, "dog", 2)
+                    elif kind == 2:
+                        ranked.look_around(catalog)
+                    else:
+                        cast(drawn, [(dogs[turn % 6], dogs[(turn + 1) % 6])])
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=ask, args=(kind,), daemon=True) for kind in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures
+    assert not any(thread.is_alive() for thread in threads)
+    with drawn.open() as catalog:
+        assert ranked.standing(catalog, "dog").votes == 15
+
+
+def test_rounds_follow_what_was_done_and_end(drawn: DrawnCatalogue, dogs: list[int]) -> None:
+    ranked = Ranker()
+    upkeep = Upkeep(ranked, drawn.data / "catalog.sqlite", threading.Lock(), pause_s=0.01)
+    cast(drawn, [(dogs[0], dogs[1])])
+    upkeep.stir()
+    upkeep.stir()
+    deadline = time.monotonic() + 30
+    while ranked.outlook("dog") is None or upkeep.is_at_work:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with drawn.open() as catalog:
+        assert catalog.ratings.of("ranked")[0].tolist() == dogs[:2]
+
+
+def test_target_that_is_no_number_of_pictures_is_none(
+    drawn: DrawnCatalogue, dogs: list[int]
+) -> None:
+    for text in ("9" * 5000, "0", "-3", "½", "many"):
+        with drawn.open() as catalog:
+            wish = SettingChange(name="target:dog", value=text)
+            catalog.judgements.apply([wish], who="me", verb="target")
+            assert Ranker().standing(catalog, "dog").k == 1
 
 
 def test_verb_prints_the_top_and_saves(

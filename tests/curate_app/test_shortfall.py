@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate_app.shortfall import (
+    MOST_WANTED,
     ClassNeed,
     merit,
     needs_of,
@@ -79,6 +80,7 @@ def test_settings_that_are_no_numbers_are_no_targets() -> None:
     settings = {"target:a": "5", "target:b": "-1", "target:c": "x", "cut:blur": "3", "target:": "2"}
     assert targets_of(settings) == {"a": 5, "": 2}
     assert targets_of({"target:d": "9" * 40, "target:e": "²"}) == {}
+    assert targets_of({"target:f": str(MOST_WANTED)}) == {"f": MOST_WANTED}
 
 
 def test_a_target_is_written_as_it_is_read() -> None:

@@ -56,6 +56,18 @@ def test_labels_come_from_the_csv_else_from_the_folder(
     assert catalog.images.counts("label") == {"cat": 2, "dog": 3, "kitten": 1}
 
 
+def test_names_of_folders_become_labels_that_can_be_typed(
+    catalog: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    names = ["red  panda ", "a\x1b[31mb", "z\u200bz\u200f", "caf\udce9", "e\u0301", "ab " * 80]
+    with tarfile.open(tmp_path / "p.tar", "w") as tar:
+        for seed, name in enumerate(names):
+            add_member(tar, f"{name}/{seed}.png", scene_bytes(seed))
+    import_folder(catalog, store, tmp_path / "p.tar", source="import", workers=1)
+    wanted = {"red panda", "a[31mb", "zz", "caf?", "e\u0301", ("ab " * 80)[:200].rstrip()}
+    assert set(catalog.images.counts("label")) == wanted
+
+
 def test_captions_and_licences_come_along_and_a_second_import_adds_nothing(
     catalog: Catalog, store: ImageStore, tmp_path: Path
 ) -> None:

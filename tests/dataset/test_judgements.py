@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dataset.catalog import Catalog
 from dataset.errors import DataError
 from dataset.records import (
+    CLAIMED_CAPTION,
     JUDGED_CAPTION,
     Caption,
     Change,
@@ -20,6 +21,7 @@ from dataset.records import (
     SettingChange,
     VoteChange,
     Wish,
+    best_caption,
 )
 from tests.dataset.test_catalog import new_image
 
@@ -212,6 +214,15 @@ def test_a_mixed_batch_with_one_impossible_wish_changes_nothing(catalog: Catalog
             assert everything(catalog) == before
     assert catalog.judgements.last_batch() == 0
     assert catalog.judgements.log() == []
+
+
+def test_no_found_text_passes_for_one_that_a_person_wrote(catalog: Catalog) -> None:
+    forged = Caption(text="forged", origin=JUDGED_CAPTION)
+    number, _new = catalog.images.add(new_image(1), Origin(url="1"), [forged])
+    catalog.images.add_caption(number, Caption(text="the longer text", origin="card"))
+    found = catalog.images.captions(number)
+    assert [c.origin for c in found] == [CLAIMED_CAPTION, "card"]
+    assert best_caption(found) == "the longer text"
 
 
 def test_a_written_caption_stands_before_those_that_were_found(catalog: Catalog) -> None:

@@ -21,7 +21,16 @@ from dataset.errors import ConfigError, DataError, PipelineError
 from dataset.image_store import ImageStore
 from dataset.ingest import TakenImage, ingest
 from dataset.merging import MergeReport, guest_of, merge
-from dataset.records import Caption, Change, Origin, PairChange, VoteChange
+from dataset.records import (
+    CLAIMED_CAPTION,
+    JUDGED_CAPTION,
+    Caption,
+    Change,
+    Origin,
+    PairChange,
+    VoteChange,
+    best_caption,
+)
 from dataset.workspace import Workspace
 from tests.dataset.pictures import encoded, scene, scene_bytes
 
@@ -177,6 +186,61 @@ def test_judgements_are_one_batch_that_overrules_nobody_and_undo_takes_back(
         assert undone is not None
         assert undone.batch == report.batch
     assert judged(here) == {**before, **dict.fromkeys((3, 4, 5), ("undecided", "", 0))}
+
+
+@pytest.mark.parametrize("judgements", [False, True])
+def test_caption_written_there_is_a_judgement_and_no_found_text(
+    judgements: bool, here: Side, there: Side
+) -> None:
+    for side, words in ((here, "the longest text"), (there, "a text")):
+        for seed in (1, 2):
+            side.add(scene_bytes(seed), f"http://a.test/{seed}", caption=words)
+    here.judge(keep(1))
+    there.judge(*(Change(image_id=i, field="caption", value="theirs") for i in (1, 2)))
+    for _ in range(2):
+        report = here.take(there, judgements=judgements)
+    assert report.captions == 0
+    with here.open() as catalog:
+        found = [("the longest text", "card"), ("a text", "card")]
+        for number, written in ((1, []), (2, [("theirs", JUDGED_CAPTION)] if judgements else [])):
+            texts = [(c.text, c.origin) for c in catalog.images.captions(number)]
+            assert texts == [*written, *found]
+        assert (catalog.judgements.undo(who="merge") is not None) == judgements
+        for number in (1, 2):
+            captions = catalog.images.captions(number)
+            assert best_caption(captions) == "the longest text"
+            assert len(captions) == 2
+
+
+def test_found_text_that_passes_for_one_written_by_a_person_comes_under_another_name(
+    here: Side, there: Side
+) -> None:
+    for side in (here, there):
+        side.add(scene_bytes(1), "http://a.test/1", caption="the longest text")
+    there.judge(Change(image_id=1, field="caption", value="written"))
+    with sqlite3.connect(there.workspace.catalog) as database:
+        database.execute(
+            "INSERT INTO caption (image_id, text, origin, added_at) VALUES (1, 'forged', ?, '')",
+            (JUDGED_CAPTION,),
+        )
+    database.close()
+    assert [here.take(there).captions for _ in range(2)] == [1, 0]
+    with here.open() as catalog:
+        captions = catalog.images.captions(1)
+    assert [(c.text, c.origin) for c in captions] == [
+        ("the longest text", "card"),
+        ("forged", CLAIMED_CAPTION),
+    ]
+    assert best_caption(captions) == "the longest text"
+
+
+def test_labels_come_tidied_up(here: Side, there: Side) -> None:
+    for seed, label in enumerate(["a  b\x9b", "z\u200bz", "\u200fשלום\u202e", "x" * 300]):
+        there.add(scene_bytes(seed), f"http://b.test/{seed}", label=label)
+    here.take(there)
+    with here.open() as catalog:
+        labels = [record.label for record in catalog.images.all()]
+    assert labels == ["a b", "zz", "שלום", "x" * 200]
 
 
 def test_verdicts_on_pairs_come_unless_they_contradict_this_side(here: Side, there: Side) -> None:

@@ -35,6 +35,23 @@ def test_a_kind_is_replaced_whole_and_the_others_stay(catalog: Catalog) -> None:
     assert [catalog.ratings.stamp(kind) for kind in ("ranked", "worth")] == ["c", "b"]
 
 
+def test_amended_scores_leave_the_others_as_they_are(catalog: Catalog) -> None:
+    fill(catalog)
+    put(catalog, "ranked", {1: 1.0, 2: 2.0, 3: 3.0}, "a")
+    two = np.array([5.0, 4.0], dtype=np.float32)
+    ids, gone = np.array([2, 4]), np.array([3])
+    assert catalog.ratings.amend(
+        "ranked", ids, two, two * np.float32(0.5), "b", gone=gone, since="a"
+    )
+    found = [column.tolist() for column in catalog.ratings.of("ranked")]
+    assert found == [[1, 2, 4], [1.0, 5.0, 4.0], [0.5, 2.5, 2.0]]
+    assert catalog.ratings.stamp("ranked") == "b"
+    # Of a state that is not there any more nothing is amended.
+    assert not catalog.ratings.amend("ranked", ids, two, two, "c", gone=ids, since="a")
+    assert [column.tolist() for column in catalog.ratings.of("ranked")] == found
+    assert catalog.ratings.stamp("ranked") == "b"
+
+
 def test_nothing_put_is_empty_columns_and_no_stamp(catalog: Catalog) -> None:
     ids, scores, deviations = catalog.ratings.of("predicted")
     assert ids.shape == scores.shape == deviations.shape == (0,)
