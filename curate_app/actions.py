@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from curate_app.address import LARGEST_ID
+from curate_app.deeds import deed, named_settings
 from curate_app.desk import catalog, desk, who
 from curate_app.filters import KEYS, BadFilter, Filter, fits
 from curate_app.overview import overview
@@ -145,7 +146,7 @@ def undo() -> Response:
         undone = catalog().judgements.undo(who=who(), most=_MOST_SHOWN)
     if undone is None:
         return _answer(None, "nothing left to undo", UndoneBatch(**_NOTHING))
-    return _answer(undone.batch, f"undid {undone.verb}{_of_what(undone)}", undone)
+    return _answer(undone.batch, f"undid {deed(undone.verb)}{_of_what(undone)}", undone)
 
 
 _NOTHING: dict[str, Any] = {"batch": 0, "verb": "", "who": "", "events": (), "pairs": ()}
@@ -156,7 +157,8 @@ def _of_what(undone: UndoneBatch) -> str:
     ids += [i for pair in undone.pairs for i in (pair.a, pair.b)]
     ids += [i for vote in undone.votes for i in (vote.left, vote.right)]
     if not ids:
-        return f" of {undone.settings[0].name}" if undone.settings else ""
+        names = [setting.name for setting in undone.settings]
+        return f" of {named_settings(names)}" if names else ""
     if undone.pictures > len(ids):  # of a large batch the first events only are in hand
         return f" of {undone.pictures:,} pictures"
     return f" of {named(list(dict.fromkeys(ids)))}"

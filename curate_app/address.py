@@ -15,9 +15,11 @@ from dataset.duplicates import DEFAULT_RADIUS, RADII
 LARGEST_ID = 2**63 - 1
 
 
-def read_filter() -> Filter:
-    """The filter in the address of this request; an absent key means any value."""
-    values: dict[str, Any] = {key: request.args[key] for key in KEYS if key in request.args}
+def read_filter(without: Collection[str] = ()) -> Filter:
+    """The filter in the address of this request, but for some keys; an absent key means any
+    value."""
+    keys = [key for key in KEYS if key in request.args and key not in without]
+    values: dict[str, Any] = {key: request.args[key] for key in keys}
     try:
         return Filter(**values)
     except BadFilter as error:
@@ -27,6 +29,11 @@ def read_filter() -> Filter:
 def read_after() -> int:
     """The identity after which this page begins; 0 is the start."""
     return _whole_number("after", 0, range(LARGEST_ID + 1))
+
+
+def read_here() -> int:
+    """The identity of the picture that the keys act on; 0 is the first."""
+    return _whole_number("here", 0, range(LARGEST_ID + 1))
 
 
 def read_radius() -> int:

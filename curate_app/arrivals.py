@@ -4,7 +4,7 @@ Pairs count at a radius as in `dataset.duplicates`; only those that are sure fol
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -43,11 +43,15 @@ class Likenesses:
     def __init__(self, catalog: Catalog, rule: KeepRule) -> None:
         self.stamp = stamp_of(catalog, rule)
         self._sure = rule.sure
-        self._stars_first = "stars" in rule.order[:2]
+        self._stars_first = _stars_first(rule)
         self._settled: Settlement = catalog.judgements.pairs.settled()
         self._pairs = _with_same(catalog.comparisons.pairs(), self._settled)
         self._pairs = self._pairs.where(~_apart(self._pairs, self._settled))
-        contenders = catalog.comparisons.contenders(rule.measures)
+        # Ranked whatever their judgement is: it may have changed when they are folded.
+        contenders = catalog.comparisons.contenders(rule.measures, standing=False)
+        contenders = replace(contenders, kept=np.zeros(len(contenders), bool))
+        if self._stars_first:
+            contenders = replace(contenders, stars=np.zeros(len(contenders), np.int64))
         self._best_first: Integers = contenders.ids[Ranking(rule, contenders).order]
 
     def fold(
@@ -81,9 +85,7 @@ class Likenesses:
         pairs = pairs.where(~(np.isin(pairs.a, gone) | np.isin(pairs.b, gone)))
         met = np.union1d(pairs.a, pairs.b)
         ranked = self._best_first[np.isin(self._best_first, met)]
-        # Those that were rejected when the ranks were read come last, in order of intake.
-        ranked = np.concatenate([ranked, np.setdiff1d(met, ranked)])
-        if self._stars_first:  # they may have changed since the ranks were read
+        if self._stars_first:
             ranked = ranked[np.argsort(-_looked_up(*starred, ranked), kind="stable")]
         cover = Ties(ranked, pairs, self._settled).cover(radius)
         copies: dict[int, list[int]] = {}
@@ -125,8 +127,21 @@ def arrivals_of(catalog: Catalog, radius: int = DEFAULT_RADIUS) -> tuple[Fold, G
 
 
 def stamp_of(catalog: Catalog, rule: KeepRule) -> tuple[object, ...]:
-    """Changes when what `Likenesses` reads does, but for stars."""
-    return catalog.edges.stamp(), catalog.judgements.pairs.last_id(), rule
+    """Changes when what `Likenesses` reads does; stars only where the ranks have to be made anew
+    for them."""
+    asks_stars = "stars" in rule.order and not _stars_first(rule)
+    return (
+        catalog.edges.stamp(),
+        catalog.judgements.pairs.last_id(),
+        catalog.columns.marks().scores,
+        catalog.judgements.last_event_id() if asks_stars else 0,
+        rule,
+    )
+
+
+def _stars_first(rule: KeepRule) -> bool:
+    """Whether of pictures that are all undecided the stars say first which one is best."""
+    return next((name for name in rule.order if name != "judged"), "") == "stars"
 
 
 def _looked_up(ids: Integers, column: NDArray[np.int8], wanted: Integers) -> NDArray[np.int8]:

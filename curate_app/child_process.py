@@ -11,6 +11,9 @@ from collections.abc import Sequence
 
 # The command's child must not hold what opens the app to others.
 _SECRETS = ("PEDIGREE_PASSWORD",)
+# Threads of linear algebra wait for each other by spinning: beside an app and other jobs that takes
+# several times as long as one thread alone. What the environment says instead holds.
+_USUAL = {"OPENBLAS_NUM_THREADS": "1"}
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _C = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -26,10 +29,15 @@ def launch(command: Sequence[str]) -> subprocess.Popen[str]:
         text=True,
         encoding="utf-8",
         errors="replace",
-        env={name: value for name, value in os.environ.items() if name not in _SECRETS},
+        env=_environment(),
         start_new_session=True,  # a Ctrl-C in the terminal is the app's, which stops it itself
         preexec_fn=_end_with_parent if _C is not None else None,
     )
+
+
+def _environment() -> dict[str, str]:
+    found = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    return {**_USUAL, **found}
 
 
 def _end_with_parent() -> None:

@@ -45,13 +45,12 @@ _CHART_WIDTH = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One class in the balance chart, in units of 1000 to the longest bar; `goal` is None without
-    a target, `clipped` tells that more wait than the chart is wide."""
+    """One class in the balance chart, in units of 1000 to the whole width; `goal` is None without
+    a target."""
 
     kept: float
     waiting: float
     goal: float | None
-    clipped: bool
 
 
 @blueprint.get("/classes")
@@ -77,6 +76,7 @@ def show() -> str | Response:
         "classes.html",
         rows=list(zip(rows, _bars(rows), strict=True)),
         hidden=len(needs) - len(rows),
+        chart_pictures=_chart_pictures(rows),
         chosen=need,
         top_up=top_up,
         command=command,
@@ -222,19 +222,22 @@ def _read_target(body: Mapping[str, Any]) -> int | None:
     return target
 
 
+def _chart_pictures(needs: list[ClassNeed]) -> int:
+    """How many pictures the whole width of the chart stands for, in all rows alike."""
+    return max((max(need.kept + need.fresh, need.target or 0) for need in needs), default=0)
+
+
 def _bars(needs: list[ClassNeed]) -> list[Bar]:
-    """The bars of the chart; what waits may be so much more that it is cut off."""
-    longest = max((max(need.kept, need.target or 0) for need in needs), default=0)
-    longest = longest or max((need.fresh for need in needs), default=0) or 1
-    width = longest * 1.08
-    bars = []
-    for need in needs:
-        kept = need.kept / width * _CHART_WIDTH
-        waiting = need.fresh / width * _CHART_WIDTH
-        goal = None if need.target is None else need.target / width * _CHART_WIDTH
-        room = _CHART_WIDTH - kept
-        bars.append(Bar(kept=kept, waiting=min(waiting, room), goal=goal, clipped=waiting > room))
-    return bars
+    """The bars of the chart, all on one scale."""
+    unit = _CHART_WIDTH / (_chart_pictures(needs) or 1)
+    return [
+        Bar(
+            kept=need.kept * unit,
+            waiting=need.fresh * unit,
+            goal=None if need.target is None else need.target * unit,
+        )
+        for need in needs
+    ]
 
 
 def _told(label: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from curate_app import predict_commands, rank_commands
 from curate_app.access import add_access_options, is_loopback, read_access
 from curate_app.auto import DEFAULT_REJECT, AutoOutcome, judge_automatically
+from curate_app.deeds import deed
 from curate_app.server import Server
 from dataset.catalog import Catalog
 from dataset.catalog.judgements import LogEntry
@@ -169,8 +170,9 @@ def _undo(options: argparse.Namespace) -> None:
         return
     parts = (undone.events, undone.pairs, undone.votes, undone.settings)
     count = sum(len(part) for part in parts)
-    verb, who = printable(undone.verb), printable(undone.who)
-    print(f"undid batch {undone.batch}: {verb} by {who}, {count} changes")
+    verb, who = printable(deed(undone.verb)), printable(undone.who)
+    changes = "1 change" if count == 1 else f"{count:,} changes"
+    print(f"undid batch {undone.batch}: {verb} by {who}, {changes}")
 
 
 def _log(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
 from flask import (
     Blueprint,
     Response,
@@ -25,8 +26,10 @@ from flask import (
 from curate_app.actions import read_body
 from curate_app.desk import catalog, desk
 from curate_app.error_pages import wants_json
+from curate_app.filters import Filter
 from curate_app.job import Job
 from curate_app.jobs import jobs
+from curate_app.overview import overview
 from curate_app.packing import PackPlan, Plans
 from dataset.config import load_config, to_mapping
 from dataset.errors import ConfigError
@@ -98,6 +101,7 @@ def show() -> str | Response | tuple[str, int]:
         licences=named.licences,
         choices={key: get_args(get_type_hints(PackConfig)[key]) for key in ("fit", "background")},
         job=job,
+        too_small=_too_small(config) if plan else "",
         **page,
     )
     return html, 400 if fault else 200
@@ -127,6 +131,26 @@ def manifest(name: str) -> Response:
     path = paths[name]
     return send_file(
         path.resolve(), mimetype="application/json", as_attachment=True, download_name=path.name
+    )
+
+
+def _too_small(config: PackConfig) -> str:
+    """A line when most of the pictures are smaller than the side that is asked for."""
+    with overview().reading(catalog()) as view:
+        chosen = view.mask(Filter(status="keep"))
+        if config.labels:
+            wanted = [code for code, label in enumerate(view.labels) if label in config.labels]
+            chosen &= np.isin(view.label, wanted)
+        if config.licences:
+            masks = [view.mask(Filter(licence=licence)) for licence in config.licences]
+            chosen &= np.logical_or.reduce(masks)
+        pixels = view.column("pixels")[chosen]
+    small, side = int(np.count_nonzero(pixels < config.size**2)), f"{config.size}"
+    if 2 * small <= len(pixels):
+        return ""
+    return (
+        f"{small:,} of {len(pixels):,} pictures are smaller than {side} × {side} pixels: "
+        "in the pack they are enlarged."
     )
 
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Answer
 
-from curate_app.address import check_keys, read_filter
+from curate_app.address import check_keys, read_filter, read_here
 from curate_app.desk import catalog, keep_rule
 from curate_app.error_pages import wants_json, wants_refresh
-from curate_app.filters import BadFilter, Filter, arguments, fits
+from curate_app.filters import KEYS, BadFilter, Filter, arguments, fits
 from curate_app.ordering import Cursor, Page, Sort, Sorted
 from curate_app.overview import Mask, Overview, overview
+from curate_app.score_fields import ScoreField, score_fields, with_range
 from curate_app.tiles import Tile, tiles_of
 from dataset.records import STATUSES
 
@@ -35,16 +37,20 @@ class FacetValue:
 
 
 @blueprint.get("/")
-def show() -> str | Response:
+def show() -> str | Response | tuple[str, int]:
     """One page of the grid; `?format=json` is the same page for a program.
 
-    `sort` is a column, with "-" before it from the highest; `after` and `before` are places that
-    pages name, `at` is a place in percent of the way through.
+    `sort` is a column, with "-" before it from the highest; the page begins at `after`, a place
+    that pages name, or at `at`, in percent of the way through, or is the one that holds the
+    picture `here`.
     """
-    check_keys("after", "at", "sort", filters=True)
-    where, sort = read_filter(), Sort.read(request.args.get("sort", "id"))
+    check_keys("after", "at", "here", "sort", filters=True)
+    sort, fault = Sort.read(request.args.get("sort", "id")), ""
     try:
         with overview().reading(catalog()) as view:
+            if not wants_json():
+                fault = _fault_of_ranges(view)
+            where = read_filter(without=("between",) if fault else ())
             parts = view.parts(where)
             page = _page(Sorted(view, view.combined(parts), sort))
             facets = {facet: _facet(view, facet, where, sort, parts) for facet in FACETS}
@@ -64,8 +70,10 @@ def show() -> str | Response:
     }
     if wants_json():
         return jsonify(pictures=[tile.as_json() for tile in tiles], **shown)
-    return render_template(
+    html = render_template(
         "grid.html",
+        score_fields=_score_fields(where, sort),
+        fault=fault,
         tiles=tiles,
         sorts=sorts,
         values=[values.get(tile.id, "") for tile in tiles],
@@ -74,6 +82,39 @@ def show() -> str | Response:
         percent=round(100 * page.first / max(page.total - 1, 1)),
         **shown,
     )
+    return (html, 400) if fault else html
+
+
+@blueprint.get("/between")
+def between() -> Answer:
+    """The grid with one range more in its filter: `score`, `from` and `to`, one of which may be
+    empty; both empty take the range of that score away."""
+    check_keys("score", "from", "to", "sort", filters=True)
+    name, low, high = (request.args.get(key, "").strip() for key in ("score", "from", "to"))
+    ranges = with_range(request.args.get("between", ""), name, low, high)
+    kept = (key for key in (*KEYS, "sort") if key in request.args and key != "between")
+    view: dict[str, Any] = {key: request.args[key] for key in kept}
+    if ranges:
+        view["between"] = ranges
+    return redirect(url_for("grid.show", **view))
+
+
+def _fault_of_ranges(view: Overview) -> str:
+    """What is wrong with the ranges of scores in the address, "" for nothing."""
+    try:
+        for span in Filter(between=request.args.get("between", "")).ranges():
+            view.column(span.name)
+    except BadFilter as error:
+        return str(error)
+    return ""
+
+
+def _score_fields(where: Filter, sort: Sort) -> list[tuple[ScoreField, str]]:
+    """The ranges that hold, each with the address of the page without it."""
+    return [
+        (field, grid_address(dataclasses.replace(where, between=rest), sort))
+        for field, rest in score_fields(where)
+    ]
 
 
 def view_arguments(where: Filter, sort: Sort) -> dict[str, Any]:
@@ -92,8 +133,11 @@ def grid_address(where: Filter, sort: Sort, **more: Any) -> str:
 
 
 def _page(found: Sorted) -> Page:
-    if "at" in request.args and "after" in request.args:
-        abort(400, "at and after are both a place; give one")
+    if len({"at", "after", "here"} & {*request.args}) > 1:
+        abort(400, "at, after and here are each a place; give one")
+    if "here" in request.args:
+        place = found.place_of(read_here())
+        return found.page(place - place % TILES_PER_PAGE, TILES_PER_PAGE)
     percent = request.args.get("at")
     if percent is not None:
         if not (

@@ -1,21 +1,23 @@
 """New pictures against the kept ones: what is there already is folded away, the rest is sorted by
 what it does for the classes that are short."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, abort, jsonify, render_template, url_for
+from flask import Blueprint, Response, abort, jsonify, render_template, request, url_for
 from numpy.typing import NDArray
 
 from curate_app.actions import apply_changes, named, read_body, read_ids, read_label
 from curate_app.address import check_keys, read_after, read_class
 from curate_app.arrivals import Fold, arrivals_of
 from curate_app.desk import catalog, desk, held, keep_rule
-from curate_app.error_pages import wants_json
-from curate_app.overview import Overview, overview
+from curate_app.error_pages import wants_json, wants_refresh
+from curate_app.lineup import lineups
+from curate_app.overview import Overview, Rows, overview
 from curate_app.shortfall import ClassNeed, merit, needs_of, targets_of, totals, usefulness
 from curate_app.tiles import Tile, tiles_of
 from dataset.records import Change
@@ -33,21 +35,26 @@ _MEASURES = ("sharpness", "detail", "pixels")
 
 @dataclass(frozen=True)
 class Queue:
-    """The undecided pictures that are worth a look, the most useful first: ids (M,) and the places
-    of their labels in `names`; `needs` are all classes."""
+    """The undecided pictures that are worth a look, the most useful first: their rows (M,) and the
+    places of their labels in `names`; `ids` (N,) are those of all rows, `needs` all classes."""
 
-    ids: NDArray[np.int64]
+    rows: Rows
     codes: NDArray[np.int32]
+    ids: NDArray[np.int64]
     names: list[str]
     needs: list[ClassNeed]
     by_prediction: bool
 
-    def of(self, label: str | None) -> NDArray[np.int64]:
+    def rows_of(self, label: str | None) -> Rows:
         """Those of one class, or all."""
         if label is None:
-            return self.ids
+            return self.rows
         found = [code for code, name in enumerate(self.names) if name == label]
-        return self.ids[np.isin(self.codes, found)]
+        return self.rows[np.isin(self.codes, found)]
+
+    def of(self, label: str | None) -> NDArray[np.int64]:
+        """The same by id."""
+        return self.ids[self.rows_of(label)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +69,16 @@ class Pair:
 def show() -> str | Response:
     """What came in and is undecided, the most useful first; `?label=` only of one class, where the
     best that would fill it are marked."""
-    check_keys("label", "after")
-    label, after = read_class(), read_after()
+    check_keys("label", "after", "line")
+    label, place, line = read_class(), read_after(), _read_line()
+    if bool(place) != bool(line):
+        abort(400, "after and line are two halves of one place; give both or none")
     fold, compared = arrivals_of(catalog())
-    queue = _queue(fold, after)
+    queue = _queue(fold)
     need = _need_of(queue.needs, label)
     wanted = queue.of(label)
-    start = next((int(place) + 1 for place in np.flatnonzero(wanted == after)), 0)
-    best = wanted[: min(need.short, MOST_ACCEPTED)].tolist() if need and not start else []
-    size = max(TILES_PER_PAGE, len(best)) if not start else TILES_PER_PAGE
-    ids: list[int] = wanted[start : start + size].tolist()
-    more = None
-    if len(wanted) > start + size:
-        more = url_for("incoming.show", label=label, after=ids[-1])
+    best = wanted[: min(need.short, MOST_ACCEPTED)].tolist() if need and not place else []
+    ids, more = ([], None) if wants_refresh() else _laid_out(queue, label, place, line, len(best))
     page: dict[str, Any] = {
         "waiting": len(wanted),
         "repeats": len(fold.repeats),
@@ -86,13 +90,14 @@ def show() -> str | Response:
     }
     tiles = _tiles(ids)
     by_label = {row.label: row for row in queue.needs}
-    perhaps = _pairs(sorted(fold.perhaps.items())[:_MOST_PAIRS])
+    perhaps = [] if wants_refresh() else _pairs(sorted(fold.perhaps.items())[:_MOST_PAIRS])
     if wants_json():
         return jsonify(
             pictures=[
                 {
                     **tile.as_json(),
-                    "short": by_label[tile.label].short,
+                    # Somebody may have made the class since the queue was read.
+                    "short": by_label[tile.label].short if tile.label in by_label else 0,
                     "copies": fold.copies.get(tile.id, []),
                 }
                 for tile in tiles
@@ -112,7 +117,7 @@ def show() -> str | Response:
         sums=totals(row for row in queue.needs if row.target is not None),
         need=need,
         label=label,
-        after=after,
+        after=place,
         by_prediction=queue.by_prediction,
         data=desk().data,
         **page,
@@ -159,7 +164,7 @@ def repeat() -> Response:
 def accept() -> Response:
     """Keep the best of a class until its target is met: {"label": text, "ids": [those shown]}.
 
-    Error 409 when the class, or what is best in it, has changed since they were shown.
+    Error 409 for more than the class lacks, and where one of them is not new in it any more.
     """
     body = read_body("label", "ids")
     label, ids = read_label(body, "label"), read_ids(body.get("ids"), "ids")
@@ -167,8 +172,9 @@ def accept() -> Response:
     need = _need_of(queue.needs, label)
     if need is None or len(ids) > need.short:
         abort(409, f"the class is short by {need.short if need else 0:,} now; look again")
-    if set(queue.of(label)[: len(ids)].tolist()) != set(ids):
-        abort(409, f"these are no longer the best {len(ids):,} of the class; look again")
+    if gone := sorted(set(ids) - set(queue.of(label).tolist())):
+        are = "is" if len(gone) == 1 else "are"
+        abort(409, f"{named(gone)} {are} not new in the class any more; look again")
     changes = [Change(image_id=i, field="status", value="keep") for i in ids]
     left = need.short - len(ids)
     state = f"short by {left:,} still" if left else "its target is met"
@@ -179,9 +185,31 @@ def _repeat(new: int, kept: int) -> Change:
     return Change(image_id=new, field="status", value="reject", reason=f"duplicate of #{kept}")
 
 
-def _queue(fold: Fold, place: int = 0) -> Queue:
-    """Everything undecided but repeats, doubtful ones and worse copies, sorted; and the picture
-    `place` in its place, whatever became of it."""
+def _laid_out(
+    queue: Queue, label: str | None, place: int, line: str, best: int
+) -> tuple[list[int], str | None]:
+    """The pictures of a page, and the address of the next one: in the order of the first page,
+    however the queue has changed since."""
+    waiting = queue.rows_of(label)
+    size = TILES_PER_PAGE if place else max(TILES_PER_PAGE, best)
+    name = line or lineups().keep(waiting)
+    found = lineups().page(name, place, waiting, size)
+    if found is None:
+        abort(409, "the list that this page goes on with is not held any more; open Incoming anew")
+    rows, after = found
+    more = url_for("incoming.show", label=label, line=name, after=after) if after else None
+    return queue.ids[rows].tolist(), more
+
+
+def _read_line() -> str:
+    line = request.args.get("line", "")
+    if not re.fullmatch("(?:[0-9a-f]{16})?", line):
+        abort(400, f"line {line[:40]!r} is no name of a list")
+    return line
+
+
+def _queue(fold: Fold) -> Queue:
+    """Everything undecided but repeats, doubtful ones and worse copies, sorted."""
     with overview().reading(catalog()) as view:
         folded = [
             *fold.repeats,
@@ -194,13 +222,13 @@ def _queue(fold: Fold, place: int = 0) -> Queue:
         targets = targets_of(catalog().settings.all())
         needs = needs_of(view.labels, view.label, view.status, targets, repeated)
         waiting[view.rows_of(folded)] = False
-        waiting[view.rows_of([place])] = True
         merits, best_first, by_prediction = _merits(view)
         rows = best_first[waiting[best_first]]
         useful = usefulness(needs, view.labels, view.label[rows], merits[rows])
         # The most useful first; where no class is short, the best first.
-        order = rows[np.argsort(-useful, kind="stable")]
-        return Queue(view.ids[order], view.label[order], [*view.labels], needs, by_prediction)
+        order = rows[np.argsort(-useful, kind="stable")].astype(np.int32)
+        names = [*view.labels]
+        return Queue(order, view.label[order], view.ids, names, needs, by_prediction)
 
 
 def _merits(view: Overview) -> tuple[NDArray[np.float32], NDArray[np.intp], bool]:

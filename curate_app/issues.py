@@ -161,8 +161,8 @@ def _bench(given: Any) -> Bench:
     measure = given.get("measure", rules[0].measure)
     found = [rule for rule in rules if rule.measure == measure]
     if not found:
-        abort(400, f"there is no measure {str(measure)[:40]!r} with a bad end; known: "
-              f"{', '.join(rule.measure for rule in rules)}")  # fmt: skip
+        known = ", ".join(other.measure for other in rules)
+        abort(400, f"there is no score {str(measure)[:40]!r} to cut by; known: {known}")
     rule, remembered = found[0], remembered_cuts(catalog()).get(found[0].measure)
     own = [other.cut for other in PRESETS[standard.preset] if other.measure == rule.measure]
     in_file = rule.issue in cuts.cut

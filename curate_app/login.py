@@ -273,8 +273,18 @@ def _form(status: int, line: str = "") -> Response:
         line=line,
         next=_next_page(request.values.get("next", "")),
         is_token=_door().access.is_token,
+        name=_known_name(),
     )
     return make_response(page, status)
+
+
+def _known_name() -> str:
+    """What was just typed as a name, else the name that this browser judged in before."""
+    known = request.form.get("who", request.cookies.get(cookie_name("who"), ""))
+    try:
+        return judge_name(known)
+    except ConfigError:
+        return ""
 
 
 def _redirect(address: str) -> Response:

@@ -115,17 +115,17 @@ class Sorted:
 
     def around(self, image_id: int) -> tuple[int | None, int | None]:
         """The pictures before and after this one, which need not fit the filter itself."""
+        if not len(self._view.rows_of([image_id])):
+            return None, None
         ids, (start, end) = self._view.ids, self._span(image_id)
         return (
             int(ids[self.rows[start - 1]]) if start > 0 else None,
             int(ids[self.rows[end]]) if end < len(self.rows) else None,
         )
 
-    def cursor_before(self, image_id: int) -> str:
-        """The cursor of the page that begins with this picture, or with the next one that fits;
-        "" at the start."""
-        start, _end = self._span(image_id)
-        return self._cursor(start - 1) if start else ""
+    def place_of(self, image_id: int) -> int:
+        """Where this picture is, or would be if it fitted, from 0; 0 for one that is not there."""
+        return self._span(image_id)[0]
 
     def _span(self, image_id: int) -> tuple[int, int]:
         """The places at which this picture begins and ends: the same where it does not fit."""

@@ -95,7 +95,7 @@ class Overview:
             return self._fixed[name]
         if name not in self.names():
             raise BadFilter(
-                f"there is no column {name[:40]!r}; known: {', '.join(['id', *self.names()])}"
+                f"there is no score {name[:40]!r}; known: {', '.join(['id', *self.names()])}"
             )
         stamp = self._column_stamp(name)
         held = self._columns.get(name)

@@ -3,22 +3,25 @@
 import dataclasses
 import json
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
+from curate_app.overview import Overview, overview
+from curate_app.pack_counts import UNKNOWN, PackColumns, PackCounts
 from curate_app.shortfall import targets_of
 from dataset.catalog import Catalog
-from dataset.catalog.columns import Marks
 from dataset.config import to_mapping
 from dataset.fingerprint import FINGERPRINT
 from dataset.likeness import LIKENESS
-from dataset.pack_selection import PackConfig, Selection, select
+from dataset.pack_selection import PackConfig
 from dataset.packed import SPLITS
+from dataset.records import STATUSES
 
 _FEW = 20
-_UNKNOWN = "unknown"
 _MOST_KEPT = 8
 # How the pictures are drawn into the pack changes nothing of which they are.
 _APPEARANCE = ("name", "size", "fit", "background", "resample")
@@ -84,24 +87,28 @@ class Plans:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._columns = PackColumns()
         self._made: OrderedDict[str, PackPlan] = OrderedDict()
-        self._choices: tuple[Marks | None, Choices] = (None, Choices(labels=(), licences=()))
 
     def choices(self, catalog: Catalog) -> Choices:
         """What can be chosen among now."""
-        with self._lock, catalog.snapshot():
-            marks = catalog.columns.marks()
-            if self._choices[0] != marks:
-                labels = tuple(label for label in catalog.images.counts("label") if label)
-                licences = tuple(catalog.images.counts("licence"))
-                self._choices = (marks, Choices(labels=labels, licences=licences))
-            return self._choices[1]
+        with overview().reading(catalog) as view:
+            labels, licences = (
+                sorted(view.counts(facet, np.ones(len(view), bool)))
+                for facet in ("label", "licence")
+            )
+        return Choices(labels=tuple(filter(None, labels)), licences=tuple(licences))
 
     def of(self, catalog: Catalog, config: PackConfig) -> PackPlan:
         """The plan of one state of the catalogue. Raises ConfigError as `select` does."""
-        with self._lock, catalog.snapshot():
-            key = _state(catalog, config)
-            plan = self._made.pop(key, None) or _plan(catalog, config)
+        with self._lock:
+            self._columns.read_on(catalog, config.seed)
+            with overview().reading(catalog) as view:
+                key = _state(catalog, config)
+                plan = self._made.pop(key, None)
+                if plan is None:
+                    counts = self._columns.counts(view, catalog, config)
+                    plan = _plan(view, catalog, counts, config)
             self._made[key] = plan
             while len(self._made) > _MOST_KEPT:
                 self._made.popitem(last=False)
@@ -111,56 +118,39 @@ class Plans:
 def _state(catalog: Catalog, config: PackConfig) -> str:
     marks = dataclasses.asdict(catalog.columns.marks())
     decided = (catalog.judgements.pairs.last_id(), catalog.settings.last_id())
-    compared = (catalog.edges.count(), catalog.edges.has_unjoined(FINGERPRINT, LIKENESS))
+    compared = (catalog.edges.stamp(), catalog.edges.has_unjoined(FINGERPRINT, LIKENESS))
     chosen = {k: v for k, v in to_mapping(config).items() if k not in _APPEARANCE}
     return json.dumps([marks, decided, compared, chosen], sort_keys=True)
 
 
-def _plan(catalog: Catalog, config: PackConfig) -> PackPlan:
-    selection = select(catalog, config)
-    known = catalog.packables.licences()
-    licences = Counter(known.get(one.id, _UNKNOWN) for one in selection.pictures)
+def _plan(view: Overview, catalog: Catalog, counts: PackCounts, config: PackConfig) -> PackPlan:
     wanted = {label: n for label, n in targets_of(catalog.settings.all()).items() if n}
-    classes = _classes(selection, wanted, config)
+    classes = _classes(counts, wanted, config)
+    licences = sorted(counts.licences.items(), key=lambda item: (-item[1], item[0]))
     return PackPlan(
-        count=len(selection.pictures),
-        splits=_by_split(Counter(selection.split_of.values())),
+        count=counts.pictures,
+        splits=counts.splits,
         classes=tuple(classes),
-        licences=tuple(sorted(licences.items(), key=lambda item: (-item[1], item[0]))),
-        doubts=tuple(_doubts(catalog, selection, classes, licences)),
+        licences=tuple(licences),
+        doubts=tuple(_doubts(view, catalog, counts, classes)),
     )
 
 
-def _classes(
-    selection: Selection, wanted: Mapping[str, int], config: PackConfig
-) -> list[ClassCount]:
+def _classes(counts: PackCounts, wanted: Mapping[str, int], config: PackConfig) -> list[ClassCount]:
     """The classes of the pack and those that shall be in it, by name, "" last."""
-    counts: dict[str, Counter[str]] = {}
-    for one in selection.pictures:
-        counts.setdefault(one.label, Counter())[selection.split_of[one.id]] += 1
     asked = [label for label in wanted if not config.labels or label in config.labels]
-    labels = sorted({*counts, *asked}, key=lambda label: (not label, label))
+    labels = sorted({*counts.classes, *asked}, key=lambda label: (not label, label))
+    none = {str(split): 0 for split in SPLITS}
     return [
-        ClassCount(
-            label=label,
-            splits=_by_split(counts.get(label, Counter())),
-            target=wanted.get(label, 0),
-        )
+        ClassCount(label=label, splits=counts.classes.get(label, none), target=wanted.get(label, 0))
         for label in labels
     ]
 
 
-def _by_split(counts: Mapping[str, int]) -> dict[str, int]:
-    return {split: counts.get(split, 0) for split in SPLITS}
-
-
 def _doubts(
-    catalog: Catalog,
-    selection: Selection,
-    classes: list[ClassCount],
-    licences: Mapping[str, int],
+    view: Overview, catalog: Catalog, counts: PackCounts, classes: list[ClassCount]
 ) -> list[Doubt]:
-    pictures, found = len(selection.pictures), []
+    pictures, found = counts.pictures, []
     if not pictures:
         found.append(Doubt(about="nothing", line="Nothing is kept yet that fits: judge first"))
     short = [one for one in classes if one.short]
@@ -174,14 +164,15 @@ def _doubts(
     bare = next((one.count for one in classes if not one.label), 0)
     if bare and bare < pictures:
         found.append(Doubt(about="label", line=f"{_pictures(bare)} without a class"))
-    if licences.get(_UNKNOWN):
-        line = f"{_pictures(licences[_UNKNOWN])} under an unknown licence"
+    if counts.licences.get(UNKNOWN):
+        line = f"{_pictures(counts.licences[UNKNOWN])} under an unknown licence"
         found.append(Doubt(about="licence", line=line))
-    alike = pictures - len(set(selection.group_of.values()))
-    if alike:
-        line = f"{_pictures(alike)} perhaps the same as another one; a split never parts them"
+    if counts.alike:
+        line = (
+            f"{_pictures(counts.alike)} perhaps the same as another one; a split never parts them"
+        )
         found.append(Doubt(about="alike", line=line))
-    waiting = catalog.images.counts("status").get("undecided", 0)
+    waiting = int(np.count_nonzero(view.status == STATUSES.index("undecided")))
     if waiting:
         found.append(Doubt(about="undecided", line=f"{_pictures(waiting)} still undecided"))
     if catalog.edges.has_unjoined(FINGERPRINT, LIKENESS):

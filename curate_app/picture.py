@@ -36,7 +36,6 @@ def show(image_id: int) -> str | Response:
         with overview().reading(catalog()) as view:
             found = Sorted(view, view.mask(where), sort)
             before, after = found.around(image_id)
-            place = found.cursor_before(image_id)
             labels = sorted(view.labels)
     except BadFilter as error:
         abort(400, str(error))
@@ -56,7 +55,6 @@ def show(image_id: int) -> str | Response:
         record=record,
         before=before,
         after=after,
-        place=place or None,
         arguments=view_arguments(where, sort),
         labels=labels,
         near=_near(image_id),

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,14 @@ MARGIN = 1.96
 _SHOWN_FIRST, _SHOWN_BEFORE, _SHOWN_AFTER = 24, 24, 24
 _STRIP_SIDE = 40
 _STRIP_STEP, _STRIP_HEIGHT = 10, 100
+# From this probability on a picture counts as surely in the top; from the opposite as out of it.
+_SURE = 0.8
 _NOTABLE_BIAS = 0.1  # log-odds: 52 or 53 of 100
+
+
+# What the votes say of a place: surely in the top, near the cut, there for want of votes, or ""
+# (out of it).
+Certainty = Literal["sure", "open", "unproven", ""]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +62,7 @@ class Place:
     votes: int = 0
     probability: float = 0.0
     tied: bool = False
+    certainty: Certainty = ""
     inside: bool = False
 
     @property
@@ -78,7 +86,7 @@ class Mark:
     low: float
     high: float
     inside: bool
-    tied: bool
+    certainty: Certainty
     title: str
 
 
@@ -167,7 +175,9 @@ def _line(n: int, k: int, votes: int, expected: float, limit: float, settled: bo
         return f"the top {k} {_are(k)} settled: {wrong} of {k} expected to be wrong"
     if not votes:
         return f"no votes yet; {k} of {n} to find"
-    return f"{wrong} of the top {k} expected to be wrong; settled at {count_text(limit)}"
+    return (
+        f"{wrong} of the top {k} expected to be wrong; stop when {count_text(limit)} or fewer are"
+    )
 
 
 def _are(count: int) -> str:
@@ -232,8 +242,20 @@ def _place(standing: Standing, row: int, tile: Tile) -> Place:
         votes=int(standing.vote_counts[row]),
         probability=float(standing.probability[row]),
         tied=bool(standing.tied[row]) and standing.votes > 0,
+        certainty=certainty_of(standing, row),
         inside=row < standing.k,
     )
+
+
+def certainty_of(standing: Standing, row: int) -> Certainty:
+    """What the votes say of the place `row`, counted from 0."""
+    inside, probability = row < standing.k, float(standing.probability[row])
+    if inside and probability >= _SURE and standing.votes:
+        return "sure"
+    proven = bool(standing.vote_counts[row]) and (not inside or bool(standing.tied[row]))
+    if proven and (inside or probability > 1 - _SURE):
+        return "open"
+    return "unproven" if inside else ""
 
 
 def _tiles(ids: list[int]) -> dict[int, Tile]:
@@ -265,15 +287,17 @@ def strip_of(standing: Standing) -> Strip | None:
                 low=down(float(low[row])),
                 high=down(float(high[row])),
                 inside=row < standing.k,
-                tied=bool(standing.tied[row]),
+                certainty=certainty_of(standing, row),
                 title=place,
             )
 
     cut = (standing.k - first) * _STRIP_STEP if standing.k < standing.contenders else None
-    tied = int(np.count_nonzero(standing.tied))
+    sure = int(np.count_nonzero(standing.probability[: standing.k] >= _SURE))
     caption = f"Places {first + 1} to {last}: scores with 95 % intervals; the line is the cut."
-    if tied and cut is not None:
-        caption += f" The votes do not tell on which side of it {tied:,} pictures belong."
+    if cut is not None:
+        caption += (
+            f" {sure:,} of the top {standing.k:,} {'is' if sure == 1 else 'are'} sure so far."
+        )
     width = (last - first) * _STRIP_STEP
     return Strip(width=width, height=_STRIP_HEIGHT, marks=list(marks()), cut=cut, caption=caption)
 

@@ -23,7 +23,7 @@ def find_edges(
     far as the certain bits of their pHashes differ in no more than `radius`."""
     with Progress("compare", len(VIEWS) + 1, "steps") as progress:
         ways = candidates(prints, is_new, threads=_THREADS, advance=progress.advance)
-    with Progress("judge", len(ways), "ways") as progress:
+    with Progress("compare closely", len(ways), "possible matches") as progress:
         verdicts = judge(prints, ways, threads=_THREADS, advance=progress.advance).same()
     bits = certain_distances(prints, verdicts.way)
     near = verdicts.chosen(bits <= radius)

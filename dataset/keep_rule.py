@@ -163,7 +163,7 @@ class Ranking:
         for name in self.rule.order:
             if self._classes[name][best] != self._classes[name][other]:
                 return self._reason(name, best, other)
-        return "alike in everything, first by content hash"
+        return "alike in everything, either would do"
 
     def _reason(self, name: Criterion, best: int, other: int) -> str:
         if name in _WORDS:

@@ -21,7 +21,7 @@ def assign_splits(
         by_class.setdefault(classes[0], []).append(key)
     assigned: dict[str, Split] = {}
     for keys in by_class.values():
-        drawn = sorted(keys, key=lambda key: (_draw(key, seed), key))
+        drawn = sorted(keys, key=lambda key: (draw(key, seed), key))
         room = len(drawn) - 1
         n_test = min(round(test * len(drawn)), room)
         n_cal = min(round(cal * len(drawn)), room - n_test)
@@ -33,5 +33,6 @@ def assign_splits(
     return assigned
 
 
-def _draw(key: str, seed: int) -> bytes:
+def draw(key: str, seed: int) -> bytes:
+    """The lot of a group: they go to the splits in the order of these."""
     return hashlib.sha256(f"{seed}:{key}".encode()).digest()

@@ -71,7 +71,7 @@ export function exchange(page, selectors) {
 let leaving = false; // keys typed now would mean the next page, which is not here yet
 
 // Goes on when everything that was judged here is saved; what was refused is shown here instead.
-export async function leave(go) {
+export async function leavePage(go) {
   const before = failures;
   setLeaving(true);
   while (pending) await queue;
@@ -92,14 +92,14 @@ function follow(event) {
   if (event.ctrlKey || event.metaKey || event.shiftKey || link.origin !== location.origin) return;
   if (link.getAttribute("href").startsWith("#")) return;
   event.preventDefault();
-  leave(() => location.assign(link.href));
+  leavePage(() => location.assign(link.href));
 }
 
 document.addEventListener("submit", (event) => {
   const { target: form, submitter } = event;
   if (event.defaultPrevented || form.method === "dialog" || !pending) return;
   event.preventDefault();
-  leave(() => form.requestSubmit(submitter));
+  leavePage(() => form.requestSubmit(submitter));
 });
 
 // Before the keys of any screen.
@@ -314,7 +314,7 @@ export async function act(path, body, tiles) {
     document.dispatchEvent(new CustomEvent("acted", { detail: { path, body, answer } }));
     if (answer.reload) {
       tellNext(answer.message, how);
-      return leave(() => location.reload());
+      return leavePage(() => location.reload());
     }
     refreshSoon();
     return answer;
@@ -433,7 +433,7 @@ function askName() {
     if (dialog.returnValue !== "save") return;
     try {
       await post("/who", { who: one("[name=value]", dialog).value });
-      leave(() => location.reload());
+      leavePage(() => location.reload());
     } catch (error) {
       toast(error.message, { failed: true });
     }
@@ -476,7 +476,7 @@ const ACTS = {
   open: (tile) => tile && !one(".single") && one(".frame", tile).click(),
   search: () => (one("#search").focus(), one("#search").select()),
   actual: () => zoom.classList.toggle("actual", zoom.open && !zoom.classList.contains("actual")),
-  help: () => (help.open ? help.close() : help.showModal()),
+  help: () => (help.open ? help.close() : (help.showModal(), help.focus())),
 };
 
 const KEYS = {

@@ -1,6 +1,6 @@
 // The classes: targets are saved when their field is left; a top-up starts only by its button.
 
-import { every, exchange, leave, load, one, post, toast } from "./app.js";
+import { every, exchange, leavePage, load, one, post, toast } from "./app.js";
 import "./copying.js";
 import { watch } from "./jobs.js";
 
@@ -11,12 +11,21 @@ async function refresh() {
   const active = document.activeElement;
   const field = active?.dataset?.target;
   const typed = active?.value;
-  exchange(page, every("[data-refresh]").map((part) => `#${part.id}`));
+  keepOrder(one("#balance tbody", page));
+  exchange(page, ["#balance", ...every("[data-refresh]").map((part) => `#${part.id}`)]);
   if (field === undefined) return;
   const again = every("[data-target]").find((input) => input.dataset.target === field);
   if (!again) return;
   if (again.value !== typed) again.value = typed;
   again.focus({ preventScroll: true });
+}
+
+// No row jumps away under the hand: they are sorted anew when the page is loaded anew.
+function keepOrder(fresh) {
+  const before = every("#balance tr[data-label]").map((row) => row.dataset.label);
+  const place = (row) => (before.includes(row.dataset.label) ? before.indexOf(row.dataset.label) : before.length);
+  const rows = every("tr[data-label]", fresh);
+  fresh.append(...rows.sort((a, b) => place(a) - place(b)));
 }
 
 async function change(path, body) {
@@ -75,7 +84,7 @@ one("#move")?.addEventListener("submit", async (event) => {
   const done = await change("/classes/move", { label, to, count: Number(event.target.dataset.count) });
   const name = done?.pictures[0]?.label ?? to; // as it was tidied up
   const there = `/classes?label=${encodeURIComponent(name)}`;
-  if (done) setTimeout(() => leave(() => location.assign(there)), 1200);
+  if (done) setTimeout(() => leavePage(() => location.assign(there)), 1200);
 });
 
 // ---------------------------------------------------------------- collecting more

@@ -1,6 +1,7 @@
 // Duplicates: the slider with its counts, and two pictures of a group large in one frame, with the
 // same zoom and place in every view. Judging is done by app.js; it acts on the picture shown.
-import { act, currentTile, every, focusTile, keyOf, leave, load, number, one, refreshSoon, register } from "./app.js";
+import { act, currentTile, every, focusTile, keyOf, leavePage, load, number, one, refreshSoon, register } from "./app.js";
+import { beginAtTop } from "./beginning.js";
 
 const dialog = one("#compare");
 const stage = one("#stage");
@@ -14,7 +15,8 @@ let going = 0;
 
 function tellRadius() {
   const table = JSON.parse(one("#radius-table").dataset.table);
-  const row = table.find((line) => line.radius === Number(slider.value));
+  const found = table.find((line) => line.radius === Number(slider.value));
+  const row = found?.groups || !("busy" in one("#pending").dataset) ? found : null; // too early to tell
   const text = row
     ? `${counted(row.radius, "bit")}: ${counted(row.groups, "group")}, ${row.to_decide.toLocaleString("en")} to decide; ${counted(row.would_go, "picture")} would go`
     : counted(Number(slider.value), "bit");
@@ -30,7 +32,7 @@ function goSoon() {
     address.searchParams.set("radius", slider.value);
     address.searchParams.delete("after");
     if (document.activeElement === slider) sessionStorage.setItem("radius-focused", "yes");
-    leave(() => location.assign(address));
+    leavePage(() => location.assign(address));
   }, 450);
 }
 
@@ -47,6 +49,7 @@ slider.addEventListener("input", () => {
 slider.addEventListener("change", goSoon);
 one("#radius-form").classList.add("live");
 tellRadius();
+new MutationObserver(tellRadius).observe(one("#radius-form"), { childList: true }); // counts that came anew
 if (sessionStorage.getItem("radius-focused")) {
   sessionStorage.removeItem("radius-focused");
   slider.focus();
@@ -62,7 +65,7 @@ async function watchPending() {
     if (fresh && "busy" in fresh.dataset) {
       one("#pending").textContent = fresh.textContent;
     } else if (!one(".group")) {
-      return leave(() => location.reload());
+      return leavePage(() => location.reload());
     } else {
       refreshSoon();
       return setTimeout(offerNew, 1500);
@@ -111,7 +114,7 @@ const place = { scale: 1, x: 0, y: 0, fitted: true }; // screen px per px of the
 
 const picture = (tile) => one("img", tile);
 const size = (tile) => ({ width: Number(picture(tile).getAttribute("width")), height: Number(picture(tile).getAttribute("height")) });
-const shown = () => (state.keeperOnTop && state.view === "flip" ? state.keeper : state.other);
+const shown = () => (state.keeperOnTop ? state.keeper : state.other); // what the keys act on
 
 // What is larger than the ordinary large version is looked at in full.
 function address(tile) {
@@ -150,8 +153,6 @@ function follow() {
   if (!dialog.open || !tile?.closest(".group")) return;
   if (tile === shown() && state.keeper?.isConnected) return render();
   if (pair(tile)) place.fitted = true;
-  // Where both are to be seen, the keys act on the one that is compared with the suggested one.
-  if (state.view !== "flip" && tile === state.keeper && state.other !== tile) focusTile(state.other);
   render();
 }
 
@@ -193,8 +194,13 @@ function render() {
   one(".gain", dialog).hidden = view !== "difference";
   const gain = 2 ** Number(one("#gain").value);
   one(".sheet", first).style.filter = view === "difference" ? `brightness(${gain})` : "";
-  one(".tag", first).textContent = view === "difference" ? `difference × ${gain}` : view === "beside" ? told(keeper) : told(shown());
+  one(".tag", first).textContent = { difference: `difference × ${gain}`, beside: told(keeper), flip: told(shown()) }[view];
   one(".tag", second).textContent = told(other);
+  for (const pane of [first, second]) {
+    const acted = view === "beside" && pane === (state.keeperOnTop ? first : second);
+    pane.classList.toggle("acted-on", acted);
+    if (acted) one(".tag", pane).textContent += " · keys act here";
+  }
   tellGroup();
   tellSides();
   if (place.fitted) fit();
@@ -224,10 +230,15 @@ function tellGroup() {
     button.setAttribute("aria-pressed", String(button.dataset.view === state.view));
   }
   one("footer [data-act=parts]", dialog).hidden = !group.dataset.parts;
+  name("best", `Keep best, #${group.dataset.keeper}`);
+  name("only", `Only #${shown().dataset.id}`);
+  name("split", `Not #${shown().dataset.id}`);
   one("#members").replaceChildren(...tiles.map(memberButton));
   const next = groups[groups.indexOf(group) + 1];
   for (const tile of next ? tilesOf(next).slice(0, 2) : []) new Image().src = address(tile);
 }
+
+const name = (act_, text) => (one(`footer [data-act=${act_}]`, dialog).firstChild.textContent = `${text} `);
 
 function memberButton(tile) {
   const button = document.createElement("button");
@@ -245,6 +256,15 @@ function memberButton(tile) {
   return button;
 }
 
+// What makes one value of a fact better than the other, as a number; other facts only differ.
+const WORTH = {
+  Size: (text) => text.split("×").reduce((a, b) => a * Number(b), 1),
+  "True detail": parseFloat,
+  Sharpness: parseFloat,
+  Compression: (text) => parseFloat(text.replace("quality", "")),
+  Faults: (text) => (text === "none" ? 0 : -text.split(", ").length),
+};
+
 function tellSides() {
   const facts = (tile) => one(`.compared[data-of="${tile.dataset.id}"]`, tile.closest(".group"));
   const texts = [state.keeper, state.other].map((tile) => every("dd", facts(tile)).map((dd) => dd.textContent));
@@ -253,11 +273,13 @@ function tellSides() {
     const verdict = [one(".mark", tile).textContent, tile.classList.contains("apart") ? "not one of them" : ""];
     one("h3", side).textContent = [told(tile), ...verdict].filter(Boolean).join(" · ");
     side.dataset.status = tile.dataset.status;
-    side.classList.toggle("shown", state.view === "flip" && tile === shown());
+    side.classList.toggle("shown", tile === shown());
     const list = facts(tile).cloneNode(true);
     every("dd", list).forEach((dd, row) => {
       if (texts[0][row] === texts[1][row] || dd.previousElementSibling.textContent === "Distance") return;
+      const worth = WORTH[dd.previousElementSibling.textContent];
       dd.classList.add("differs");
+      dd.classList.toggle("better", Boolean(worth) && worth(texts[i][row]) > worth(texts[1 - i][row]));
       dd.previousElementSibling.classList.add("differs");
     });
     one("dl", side).replaceChildren(...list.childNodes);
@@ -301,6 +323,8 @@ function layOut() {
     sheet.style.height = `${Math.round(height * place.scale)}px`;
     sheet.style.transform = `translate(${Math.round(place.x)}px, ${Math.round(place.y)}px)`;
   }
+  // The message stays clear of the buttons below the pictures.
+  dialog.style.setProperty("--below", `${innerHeight - stage.getBoundingClientRect().bottom}px`);
   const percent = place.scale * devicePixelRatio * 100;
   stage.classList.toggle("pixels", percent >= 200);
   one("#compare-scale").textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
@@ -316,11 +340,13 @@ stage.addEventListener("wheel", (event) => {
 }, { passive: false });
 
 const fingers = new Map(); // where each pointer was last
+let travelled = 0; // pixels since the last press
 
 stage.addEventListener("pointerdown", (event) => {
   event.preventDefault();
   stage.setPointerCapture(event.pointerId);
   fingers.set(event.pointerId, [event.clientX, event.clientY]);
+  travelled = 0;
 });
 stage.addEventListener("pointermove", (event) => {
   const before = fingers.get(event.pointerId);
@@ -328,6 +354,7 @@ stage.addEventListener("pointermove", (event) => {
   const after = [event.clientX, event.clientY];
   const other = [...fingers].find(([id]) => id !== event.pointerId)?.[1];
   fingers.set(event.pointerId, after);
+  travelled += Math.hypot(after[0] - before[0], after[1] - before[1]);
   if (other) { // two fingers: pinch
     const span = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
     const pane = box();
@@ -341,6 +368,14 @@ stage.addEventListener("pointermove", (event) => {
 for (const end of ["pointerup", "pointercancel"]) {
   stage.addEventListener(end, (event) => fingers.delete(event.pointerId));
 }
+// Beside each other, a press on a picture lets the keys act on it.
+stage.addEventListener("pointerup", (event) => {
+  if (state.view !== "beside" || travelled > 4) return;
+  const pane = document.elementFromPoint(event.clientX, event.clientY)?.closest(".pane");
+  if (!pane) return;
+  focusTile(pane === one(".pane", stage) ? state.keeper : state.other);
+  follow();
+});
 addEventListener("resize", () => {
   if (!dialog.open) return;
   if (place.fitted) fit();
@@ -405,3 +440,4 @@ register({
   },
   keys: { f: "compare", d: "difference", v: "beside", S: "parts", "[": "stricter", "]": "looser" },
 });
+beginAtTop();

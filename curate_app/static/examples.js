@@ -1,6 +1,6 @@
 // Ranked by example: starts learning, shows how far it is, and loads what was learned.
 
-import { exchange, leave, load, one, post, register, toast } from "./app.js";
+import { exchange, leavePage, load, one, post, register, toast } from "./app.js";
 import { fill, watch } from "./jobs.js";
 
 let starting = false;
@@ -23,7 +23,7 @@ async function learn() {
 
 // What was learned changes every row: the page comes anew, unless nothing came of it.
 document.addEventListener("job-over", (event) => {
-  if (event.detail.kind === "predict" && event.detail.state === "done") leave(() => location.reload());
+  if (event.detail.kind === "predict" && event.detail.state === "done") leavePage(() => location.reload());
 });
 
 one("#choose-class")?.addEventListener("change", (event) => event.target.form.requestSubmit());

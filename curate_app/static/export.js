@@ -36,6 +36,13 @@ form.addEventListener("submit", (event) => {
   follow();
 });
 
+// Enter in the name means the button, which has nothing else to wait for.
+one("[name=name]", form).addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing) return;
+  event.preventDefault();
+  pack();
+});
+
 async function pack() {
   if (!form.reportValidity()) return;
   const button = one("#pack");
@@ -45,6 +52,7 @@ async function pack() {
     toast(`${job.title}: started`);
     await exchange();
     fill(job);
+    one("#job").scrollIntoView({ block: "nearest" });
   } catch (error) {
     toast(error.message.replace("not saved", "not packed"), { failed: true });
   } finally {
@@ -68,10 +76,13 @@ async function exchange() {
 }
 
 function refresh() {
-  exchange().catch(() => toast("the app does not answer; is it still running?", { failed: true }));
+  return exchange().catch(() => toast("the app does not answer; is it still running?", { failed: true }));
 }
 
-document.addEventListener("job-over", refresh);
+document.addEventListener("job-over", async () => {
+  await refresh();
+  one("#job").scrollIntoView({ block: "nearest" }); // with what came of it
+});
 
 register({
   acts: { pack, edit: () => one("input", form).focus() },

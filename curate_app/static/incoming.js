@@ -1,6 +1,6 @@
 // New pictures: accepted in bulk for one class, told apart from kept ones, folded duplicates shown.
 
-import { act, every, focusTile, load, one, register } from "./app.js";
+import { act, every, focusTile, load, number, one, refreshSoon, register } from "./app.js";
 import "./copying.js";
 
 // After an action on many, the whole list is another one.
@@ -13,18 +13,32 @@ async function exchange() {
   focusTile(one(".tile"));
 }
 
+// Which tiles are the best of the class now, the server says with the button; what has no tile on
+// this page was seen by nobody and is left for the next ones.
+function markBest() {
+  const button = one("#bulk [data-act=fill]");
+  const best = new Set(button ? JSON.parse(button.dataset.ids) : []);
+  for (const tile of every(".stream .tile")) tile.classList.toggle("best", best.has(number(tile)));
+  if (!button) return;
+  const marked = bestTiles().length;
+  if (marked === best.size) return;
+  button.disabled = marked === 0;
+  one("[data-count]", button).textContent = marked.toLocaleString("en");
+  one("#offer [data-told]").textContent = `${(best.size - marked).toLocaleString("en")} more come with the next ones.`;
+}
+
+const bestTiles = () => every('.stream .tile.best[data-status="undecided"]');
+
 async function fill() {
   const button = one("[data-act=fill]");
-  if (!button || button.disabled) return;
+  const tiles = bestTiles();
+  if (!button || button.disabled || !tiles.length) return;
   button.disabled = true;
-  const ids = JSON.parse(button.dataset.ids);
-  // Those that were judged one by one since are not accepted again.
-  const judged = new Set(every('.tile:not([data-status="undecided"])').map((tile) => Number(tile.dataset.id)));
   const label = new URLSearchParams(location.search).get("label") ?? "";
-  const left = ids.filter((id) => !judged.has(id));
-  const answer = await act("/incoming/accept", { label, ids: left }, every(".tile.best"));
+  const answer = await act("/incoming/accept", { label, ids: tiles.map(number) }, tiles);
   button.disabled = false;
   if (answer) await exchange();
+  else refreshSoon(); // what is best, or how many are missing, has changed
 }
 
 async function rejectRepeats() {
@@ -55,7 +69,7 @@ register({
       judgePair(tile, value, (picture, kept) =>
         act("/duplicates/different", { members: [picture, kept] }, [])),
   },
-  keys: { f: "fill", d: "repeat", n: "no-repeat" },
+  keys: { F: "fill", D: "repeat", n: "no-repeat" },
 });
 
 // Undo takes back what was said of pairs, too.
@@ -82,8 +96,10 @@ document.addEventListener("toggle", async (event) => {
   one(".fold-pairs", fold).replaceChildren(one("#repeat-pairs", page));
 }, true);
 
-// How short a class is stands at every tile; when the classes come anew, so does that.
+// How short a class is stands at every tile, and which are its best; when the classes come anew, so
+// does that.
 new MutationObserver(() => {
+  if (one("#offer") || one(".tile.best")) markBest();
   const told = new Map(every("[data-need]").map((link) => [link.dataset.need, link.dataset.told]));
   for (const gap of every("[data-gap]")) {
     const text = told.get(gap.dataset.gap);
@@ -94,7 +110,7 @@ new MutationObserver(() => {
 // While new pictures are compared behind the page, ask now and then whether that is done.
 if (one("#pending")) {
   const timer = setInterval(async () => {
-    const page = await load(location.href).catch(() => null);
+    const page = await load(location.href, { headers: { "X-Refresh": "1" } }).catch(() => null);
     if (page && !one("#pending", page)) {
       clearInterval(timer);
       one("#pending").remove();

@@ -1,6 +1,7 @@
 // Issues: the cut is dragged over the histogram; counts are exact at every stop without a request,
 // both sides of the cut are fetched when it rests.
 import { act, currentTile, every, exchange, focusTile, load, one, register, toast } from "./app.js";
+import { beginAtTop } from "./beginning.js";
 
 const slider = one("#cut");
 const plot = one("#plot");
@@ -80,12 +81,15 @@ async function settle() {
 function show(page) {
   const focused = document.activeElement;
   const inside = focused?.closest("#sides");
-  const id = currentTile()?.dataset.id;
+  const shown = () => every("#sides .tile").map((tile) => tile.dataset.id);
+  const [before, id] = [shown().join(), currentTile()?.dataset.id];
   const [x, y] = [scrollX, scrollY];
   exchange(page, ["#sides", "#curve", "#bars", "#unknown"]);
+  const same = shown().join() === before;
   draw();
   showScores();
-  focusTile(one(`#sides .tile[data-id="${id}"]`) ?? one("#sides .tile"));
+  // Other rows: the keys act on the first picture just on the bad side.
+  focusTile((same && one(`#sides .tile[data-id="${id}"]`)) || one("#sides .tile"));
   // Only what the keys act on has changed: eyes and focus stay where they are.
   if (!inside) focused?.focus({ preventScroll: true });
   scrollTo(x, y);
@@ -106,8 +110,9 @@ function goTo(cut) {
   moved();
 }
 
+// A press moves the cut by a hundredth of the axis; the slider itself goes stop by stop.
 function nudge(by) {
-  slider.value = Number(slider.value) + by;
+  slider.value = Number(slider.value) + by * Math.max(1, Math.round((read().stops.length - 1) / 100));
   moved();
 }
 
@@ -166,3 +171,4 @@ register({
 });
 draw();
 showScores();
+beginAtTop();

@@ -2,7 +2,7 @@
 // A key shows the next group at once; the vote counts as done when the server has it on disk, and
 // a vote that did not arrive brings its group back.
 
-import { act, every, keyOf, leave, one, post, refreshSoon, register, toast } from "./app.js";
+import { act, every, keyOf, leavePage, one, post, refreshSoon, register, toast } from "./app.js";
 
 const AHEAD = 5; // groups whose pictures are loaded and decoded
 const SKIPPED = 20; // groups that were skipped and do not come again soon
@@ -227,8 +227,9 @@ function tie() {
 }
 
 function chooseOfFour(side) {
-  if (best === null || best === side) {
-    best = best === side ? null : side;
+  if (best === side) return takeBestBack();
+  if (best === null) {
+    best = side;
     return markBest();
   }
   settleFour(side);
@@ -240,6 +241,12 @@ function settleFour(worst) {
   const body = { ids: group.ids, best: group.ids[best], worst: worst === null ? null : group.ids[worst] };
   leave();
   vote("/rank/four", body, group);
+}
+
+function takeBestBack() {
+  best = null;
+  markBest();
+  say("taken back: which is the best?");
 }
 
 const WORST = "And the worst of the other three? (Esc: another best)";
@@ -288,7 +295,7 @@ async function doArmed(sides) {
   const ids = sides.map((side) => group.ids[side]).filter(Boolean);
   if (!ready || !ids.length) return;
   arm("");
-  if (verb === "open") return leave(() => location.assign(group.pictures[sides[0]].page));
+  if (verb === "open") return leavePage(() => location.assign(group.pictures[sides[0]].page));
   if (verb === "reject") drop(ids);
   try {
     const answer = await post("/judge", { verb, ids });
@@ -458,12 +465,8 @@ function back() {
     return stage.focus({ preventScroll: true });
   }
   if (armed) return arm("");
-  if (best !== null) {
-    best = null;
-    return markBest();
-  }
-  if (scale > 1) return useLens(false);
-  one("a.back").click();
+  if (best !== null) return takeBestBack();
+  if (scale > 1) useLens(false); // nothing else is left to close: the page stays
 }
 
 function space() {

@@ -79,6 +79,12 @@ class Columns:
             (listed(ids),),
         )
 
+    def contents(self, after: int = 0) -> Iterator[list[str]]:
+        """The SHA-256 of all pictures with an id greater than `after`, by ascending id, in
+        blocks."""
+        for rows in self._blocks("SELECT sha256 FROM image WHERE id > ? ORDER BY id", (after,)):
+            yield [row[0] for row in rows]
+
     def judged_since(self, event: int) -> list[int]:
         """The pictures that events after this one are about."""
         # The plus keeps SQLite from walking a whole index in the order of the pictures.

@@ -32,9 +32,16 @@ class Comparisons:
         """The stored edges, or those `among` pictures, by ids a < b, in order of the pair."""
         return read_pairs(self._db, among)
 
-    def contenders(self, measures: Sequence[str], among: Iterable[int] | None = None) -> Contenders:
-        """The pictures of any pair, or those `among`, that are not rejected, in order of id."""
-        return read_contenders(self._db, measures, among, standing=True)
+    def contenders(
+        self,
+        measures: Sequence[str],
+        among: Iterable[int] | None = None,
+        *,
+        standing: bool = True,
+    ) -> Contenders:
+        """The pictures of any pair, or those `among`, in order of id; those that are not rejected,
+        or all."""
+        return read_contenders(self._db, measures, among, standing=standing)
 
 
 def read_pairs(db: sqlite3.Connection, ids: Iterable[int] | None = None) -> Pairs:

@@ -36,7 +36,7 @@ def test_keep_reject_and_stars_are_events_in_the_name_of_the_judge(drawn: DrawnC
                 "reason": "",
                 "stars": 0,
                 "label": "bird",
-                "caption": "",
+                "caption": "Drawing number 0",
             },
         ],
     }
@@ -88,9 +88,9 @@ def test_undo_goes_back_without_limit_across_restarts(drawn: DrawnCatalogue) -> 
     while (answer := later.post("/undo", {}).get_json())["batch"] is not None:
         messages.append(answer["message"])
     assert messages == [
-        f"undid {verb} of #{number}"
+        f"undid {deed} of #{number}"
         for number in reversed(ids)
-        for verb in ("reject", "stars", "keep")
+        for deed in ("reject", "the stars", "keep")
     ]
     assert answer["message"] == "nothing left to undo"
     assert state(drawn, *ids) == [("undecided", "", 0)] * 3
@@ -225,6 +225,7 @@ def test_a_written_caption_is_shown_everywhere_until_it_is_as_found_again(
     assert len(judge.get("/?text=uhu&format=json").get_json()["pictures"]) == 1
     answer = judge.post("/judge", {"verb": "caption", "ids": [a], "caption": "  "})
     assert answer.get_json()["message"] == f"caption of #{a} as found"
+    assert answer.get_json()["pictures"][0]["caption"] == "Drawing number 0"
     [tile] = judge.get("/?format=json").get_json()["pictures"]
     assert tile["caption"] == "Drawing number 0"
     judge.post("/undo", {})
@@ -418,7 +419,7 @@ def test_undo_names_what_it_took_back_of_every_kind(drawn: DrawnCatalogue) -> No
     answers = [judge.post("/undo", {}).get_json() for _ in wishes]
     assert [answer["message"] for answer in answers] == [
         "undid PairChange of 2 pictures",
-        "undid SettingChange of target:owl",
+        "undid SettingChange of owl",
         "undid VoteChange of 2 pictures",
     ]
     assert answers[0]["pairs"] == [{"a": a, "b": b, "verdict": ""}]

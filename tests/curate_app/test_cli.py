@@ -100,7 +100,7 @@ def test_auto_prints_counts_by_reason_and_says_when_nothing_is_left(
     _, second, _ = run(capsys, "auto", "--data", str(drawn.data))
     assert second == "nothing to do: all 3 pictures are judged already\n"
     _, undone, _ = run(capsys, "undo", "--data", str(drawn.data))
-    assert undone == "undid batch 1: auto by auto, 3 changes\n"
+    assert undone == "undid batch 1: the automatic judgement by auto, 3 changes\n"
     _, again, _ = run(capsys, "undo", "--data", str(drawn.data))
     assert again == "nothing left to undo\n"
 
@@ -150,7 +150,7 @@ def test_decisions_on_pairs_are_in_the_log_and_undone_in_their_turn(
     _, lines, _ = run(capsys, "log", "--data", str(drawn.data), "--json")
     assert (json.loads(lines)["a"], json.loads(lines)["after"]) == (a, "different")
     _, undone, _ = run(capsys, "undo", "--data", str(drawn.data))
-    assert undone == "undid batch 1: different by anna, 1 changes\n"
+    assert undone == "undid batch 1: “not duplicates” by anna, 1 change\n"
 
 
 def test_stats_count_by_class_and_show_no_control_characters(
@@ -192,7 +192,10 @@ def test_votes_and_settings_are_in_the_log_and_undone_in_their_turn(
     entries = [json.loads(line) for line in out.splitlines()]
     assert [entry.get("outcome") for entry in entries] == [None, "tie", "right", "left"]
     assert (entries[0]["name"], entries[0]["after"]) == ("target:bird", "12")
-    for expected in ("undid batch 2: target by ben, 1 changes", "undid batch 1: vote by anna, 3"):
+    for expected in (
+        "undid batch 2: the target by ben, 1 change\n",
+        "undid batch 1: the vote by anna, 3",
+    ):
         _, undone, _ = run(capsys, "undo", "--data", str(drawn.data))
         assert undone.startswith(expected)
 

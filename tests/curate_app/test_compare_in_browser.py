@@ -82,7 +82,17 @@ def test_pictures_are_flipped_zoomed_and_decided_in_one_frame(
         ("undecided", "", 0),
         ("reject", f"duplicate of #{large}", 0),
     ]
-    screen.press("f", "o")
+    # Another view moves nothing: beside each other, too, the keys act where they did.
+    screen.press("v")
+    screen.until(lambda: screen.find(".pane.acted-on .tag").text.startswith(f"#{large2}, suggested"))
+    assert "keys act here" in screen.find(".pane.acted-on .tag").text
+    assert screen.find("footer [data-act=only]").text.startswith(f"Only #{large2}")
+    better = {dt.text for dt in screen.all(".side:first-child dd.better")}
+    assert "128 × 128" in better
+    assert not screen.all(".side:last-child dd.better")
+    screen.press("f", "f", "v")
+    screen.until(lambda: screen.find(".pane.acted-on .tag").text.startswith(f"#{small2} "))
+    screen.press("o")
     screen.wait_for(large2, "reject")
     assert state(drawn, small2) == [("keep", "", 0)]
     screen.press("u")

@@ -89,7 +89,7 @@ def test_what_a_person_calls_different_is_never_a_group_again_until_undone(
     again = judge.post("/duplicates/different", {"members": [small, large]}).get_json()
     assert again["batch"] is None
     undone = judge.post("/undo", {}).get_json()
-    assert undone["message"] == "undid different of 2 pictures"
+    assert undone["message"] == "undid “not duplicates” of 2 pictures"
     assert undone["pairs"] == [{"a": small, "b": large, "verdict": ""}]
     assert groups(judge) == [(large, [large, small])]
 

@@ -65,6 +65,9 @@ def test_password_lets_in_and_a_key_packs_what_is_shown(
     name.send_keys("tiny" + Keys.ESCAPE)
     screen.until(lambda: "name=tiny" in screen.browser.current_url)
     screen.until(lambda: "--set 'name=\"tiny\"'" in screen.find("#command").text)
+    screen.press("p")  # a small letter starts nothing
+    assert screen.find("#pack").is_enabled()
+    assert not screen.all(".job")
     screen.press_with_shift("p")
     screen.until(lambda: screen.find(".job").get_attribute("data-state") == "done")
     screen.wait_for_message("Pack tiny is done")

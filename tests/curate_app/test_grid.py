@@ -257,6 +257,34 @@ def test_impossible_sort_range_or_place_is_refused_with_one_line(
     assert "\n" not in told.get_json()["error"]
 
 
+def test_three_fields_make_the_range_in_the_address(judge: Judge, drawn: DrawnCatalogue) -> None:
+    drawn.add_many(1)
+
+    def goes_to(query: str) -> str:
+        answer = judge.get(f"/between?{query}")
+        assert answer.status_code == 302
+        return unquote(answer.headers["Location"])
+
+    assert goes_to("score=sharpness&from=0.2&to=") == "/?between=sharpness:0.2.."
+    kept = "sort=-id&text=a&between=sharpness:0..1,stars:..2"
+    changed = goes_to(f"{kept}&score=sharpness&from=&to=0.5")
+    assert changed == "/?text=a&sort=-id&between=stars:..2,sharpness:..0.5"
+    assert goes_to(f"{kept}&score=stars") == "/?text=a&sort=-id&between=sharpness:0..1"
+    assert judge.get("/between?score=a&form=1").status_code == 400
+
+
+def test_impossible_range_is_told_beside_the_grid_with_the_rest_of_the_filter(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    bird = drawn.add(drawing(1, 48), label="bird")
+    drawn.add(drawing(2, 48), label="cat")
+    answer = judge.get("/?label=bird&between=sharpnes:0..1")
+    assert answer.status_code == 400
+    assert "there is no score &#39;sharpnes&#39;; known: id, " in answer.text
+    assert re.findall(r'class="tile[^>]*data-id="(\d+)"', answer.text) == [str(bird)]
+    assert judge.get("/?label=bird&between=sharpnes:0..1&format=json").status_code == 400
+
+
 def test_hostile_searches_are_looked_for_and_nothing_else(
     judge: Judge, drawn: DrawnCatalogue
 ) -> None:

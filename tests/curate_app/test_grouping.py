@@ -195,6 +195,23 @@ def test_why_pictures_were_not_compared_is_told_and_tried_again(
         assert (page.groups, page.failure) == ([(large, small)], "")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_the_app_itself_is_told_not_taken_for_no_duplicates(
+    drawn: DrawnCatalogue, in_memory: Grouping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn.add_pair(50)
+
+    def fails(_catalog: Catalog) -> int:
+        raise KeyError("a fault")
+
+    with drawn.open() as catalog:
+        with monkeypatch.context() as patched:
+            patched.setattr(grouping, "refresh_edges", fails)
+            page = in_memory.page(catalog, RULE, 10)
+        assert "by a fault of the app itself" in page.failure
+        assert in_memory.page(catalog, RULE, 10).failure == ""
+
+
 def test_pages_go_on_after_a_keeper(drawn: DrawnCatalogue, in_memory: Grouping) -> None:
     ids = drawn.add_many(10)
     with drawn.open() as catalog:

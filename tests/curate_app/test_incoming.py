@@ -4,10 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from curate_app import create_app, incoming
 from dataset.records import Change, SettingChange
 from tests.curate_app.conftest import Judge
 from tests.curate_app.drawn_catalogue import DrawnCatalogue, drawing
+from tests.curate_app.numbered_catalogue import add_numbered
 from tests.curate_app.test_actions import state
 from tests.curate_app.test_classes import said
 
@@ -208,12 +212,13 @@ def test_what_changed_since_it_was_shown_is_not_accepted(
 ) -> None:
     birds = [drawn.add(drawing(seed), label="bird") for seed in range(5)]
     aim(drawn, bird=2)
+    cat = drawn.add(drawing(9), label="cat")
     best = page(judge, "/incoming?label=bird")["best"]
     rest = sorted(set(birds) - set(best))
     for wrong, line in (
         ([*best, rest[0]], "short by 2 now"),
-        (rest[:2], "no longer the best 2"),
-        ([best[0], rest[0]], "no longer the best 2"),
+        ([best[0], cat], f"#{cat} is not new in the class any more"),
+        ([best[0], 999], "#999 is not new in the class any more"),
     ):
         answer = judge.post("/incoming/accept", {"label": "bird", "ids": wrong})
         assert answer.status_code == 409
@@ -222,6 +227,10 @@ def test_what_changed_since_it_was_shown_is_not_accepted(
     answer = judge.post("/incoming/accept", {"label": "bird", "ids": best})
     assert "the class is short by 1 now; look again" in said(answer)["error"]
     assert judge.post("/incoming/accept", {"label": "fox", "ids": best}).status_code == 409
+    judge.judge("reject", best[0])
+    answer = judge.post("/incoming/accept", {"label": "bird", "ids": best[:1]})
+    assert f"#{best[0]} is not new in the class any more" in said(answer)["error"]
+    judge.post("/undo", {})
     assert [status for status, _, _ in state(drawn, *best)] == ["undecided", "undecided"]
 
 
@@ -238,6 +247,109 @@ def test_pages_follow_each_other_even_where_the_last_picture_was_judged(
     assert {*shown, *rest} == everything
 
 
+def test_what_was_seen_is_accepted_though_better_ones_came_since(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    birds = [drawn.add(drawing(seed), label="bird") for seed in range(4)]
+    aim(drawn, bird=2)
+    best = page(judge, "/incoming?label=bird")["best"]
+    predict(drawn, {bird: 0.0 if bird in best else 1.0 for bird in birds})
+    assert set(page(judge, "/incoming?label=bird")["best"]) == set(birds) - set(best)
+    answer = judge.post("/incoming/accept", {"label": "bird", "ids": best})
+    assert said(answer)["message"] == "kept 2 pictures of bird; its target is met"
+
+
+DEEDS = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["keep", "reject", "cat", "dog", "target", "undo", "new"]),
+            st.integers(1, 40),
+            st.integers(1, 12),
+        ),
+        max_size=3,
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(DEEDS, st.sampled_from(["", "?label=dog"]))
+def test_whoever_reads_on_while_judging_sees_each_picture_that_stays_undecided_once(
+    tmp_path_factory: pytest.TempPathFactory, deeds: list[list[tuple[str, int, int]]], where: str
+) -> None:
+    numbered = DrawnCatalogue(tmp_path_factory.mktemp("line") / "data")
+    with numbered.open() as catalog, catalog.transaction():
+        for n in range(40):
+            quality = {"sharpness": float(n * 7 % 11)}
+            add_numbered(catalog, label="dog" if n % 3 else "cat", quality=quality)
+    aim(numbered, dog=20, cat=9)
+    person = Judge(create_app(numbered.data, testing=True))
+    incoming_ = "/incoming" + where
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(incoming, "TILES_PER_PAGE", 6)
+        found = page(person, incoming_)
+        waiting, seen = set(range(1, 41)), [picture["id"] for picture in found["pictures"]]
+        for turn in range(100):
+            for verb, first, count in deeds[turn] if turn < len(deeds) else ():
+                some = [1 + (first + k) % 40 for k in range(count)]
+                touch(person, numbered, verb, some)
+                # What was judged and judged back may have been passed by.
+                waiting -= {*some} if verb in ("keep", "reject", "cat", "dog") else set()
+            if found["next"] is None:
+                break
+            found = page(person, found["next"])
+            seen += [picture["id"] for picture in found["pictures"]]
+    wanted = {n for n in waiting if not where or (n - 1) % 3}
+    assert sorted(n for n in seen if n in wanted) == sorted(wanted)
+    assert len(seen) == len(set(seen))
+
+
+def touch(person: Judge, numbered: DrawnCatalogue, verb: str, some: list[int]) -> None:
+    if verb == "undo":
+        person.post("/undo", {})
+    elif verb == "target":
+        aim(numbered, cat=some[0] * 3)
+    elif verb == "new":
+        with numbered.open() as catalog:
+            add_numbered(catalog, label="dog")
+    elif verb in ("cat", "dog"):
+        person.post("/judge", {"verb": "label", "ids": some, "label": verb})
+    else:
+        person.judge(verb, *some)
+
+
+def test_a_list_that_is_not_held_any_more_is_told(judge: Judge, drawn: DrawnCatalogue) -> None:
+    drawn.add_many(2)
+    answer = judge.get("/incoming?line=0123456789abcdef&after=100&format=json")
+    assert answer.status_code == 409
+    assert "open Incoming anew" in said(answer)["error"]
+
+
+def test_counts_alone_come_without_pictures(judge: Judge, drawn: DrawnCatalogue) -> None:
+    drawn.add_many(3)
+    text = judge.client.get("/incoming", headers={"X-Refresh": "1"}).text
+    assert "<strong>3</strong> new pictures" in text
+    assert 'data-id="' not in text
+
+
+def test_a_better_copy_that_was_rejected_and_undone_is_the_best_again(
+    drawn: DrawnCatalogue,
+) -> None:
+    drawn.add_many(3)
+    small, large = drawn.add_pair(77)
+    person = Judge(create_app(drawn.data, testing=True))
+    person.judge("reject", large)
+    assert small in ids(person)
+    person.post("/undo", {})
+    copies = {picture["id"]: picture["copies"] for picture in page(person)["pictures"]}
+    assert copies[large] == [small]
+    person.judge("keep", small)
+    assert repeats(person) == [[large, small]]
+    person.post("/undo", {})
+    assert {p["id"]: p["copies"] for p in page(person)["pictures"]} == copies
+
+
 def test_commands_for_pictures_from_elsewhere_are_shown(
     judge: Judge, drawn: DrawnCatalogue
 ) -> None:
@@ -252,7 +364,16 @@ def test_an_empty_catalogue_says_so(judge: Judge) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["?x=1", "?after=-1", "?label=a&label=b", "?label=" + "a" * 2001]
+    "address",
+    [
+        "?x=1",
+        "?after=-1",
+        "?after=5",
+        "?line=0123456789abcdef",
+        "?after=5&line=../../etc",
+        "?label=a&label=b",
+        "?label=" + "a" * 2001,
+    ],
 )
 def test_addresses_are_read_strictly(address: str, judge: Judge) -> None:
     assert judge.get("/incoming" + address).status_code == 400

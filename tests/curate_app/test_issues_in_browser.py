@@ -37,11 +37,13 @@ def test_a_cut_is_moved_by_keys_seen_from_both_sides_applied_and_taken_back(
     screen = screen_of(drawn)
     screen.open(ADDRESS)
     screen.until(lambda: says(screen) == "sharpness under 0.5: 9 pictures would go, 11 would stay")
-    ActionChains(screen.browser).send_keys("[" * 30).perform()  # steps of 0.002
+    ActionChains(screen.browser).send_keys("[" * 6).perform()  # steps of 0.01
     assert says(screen) == "sharpness under 0.44: 8 pictures would go, 12 would stay"
     screen.arrive("cut=0.44")
     screen.until(lambda: near(screen, 1) == ids[7::-1])
     assert near(screen, 2) == ids[8:]
+    ring = screen.find("#sides .tile.current").get_attribute("data-id")
+    assert ring == str(ids[7]), "the first just on the bad side"
     screen.browser.execute_script("document.querySelector('#cut').focus()")
     screen.press(Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.HOME)
     assert says(screen) == "sharpness under 0: 0 pictures would go, 20 would stay"

@@ -237,16 +237,31 @@ def test_value_with_every_hostile_letter_arrives_as_it_is(at_work: Jobs) -> None
     assert job.error == f"labels: no picture is labelled {label}"
 
 
-def test_child_does_not_get_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PEDIGREE_PASSWORD", "quite secret")
+def environment_of_a_child() -> list[str]:
     process = child_process.launch(["/usr/bin/env"])
     assert process.stdout is not None
     assert process.stderr is not None
     with process.stdout, process.stderr:
         said = process.stdout.read()
     assert child_process.wait(process) == 0
-    assert "PATH=" in said
-    assert "secret" not in said
+    return said.splitlines()
+
+
+def test_child_does_not_get_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEDIGREE_PASSWORD", "quite secret")
+    said = environment_of_a_child()
+    assert any(line.startswith("PATH=") for line in said)
+    assert not any("secret" in line for line in said)
+
+
+@pytest.mark.parametrize(("wanted", "threads"), [(None, "1"), ("4", "4")])
+def test_child_computes_on_one_core_unless_the_environment_says_more(
+    wanted: str | None, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if wanted is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", wanted)
+    assert f"OPENBLAS_NUM_THREADS={threads}" in environment_of_a_child()
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def test_pages_by_every_column_are_a_plain_sort_and_lead_both_ways(
                     expected = ordered(fitting, text.lstrip("-"), text.startswith("-"))
                     check_pages(found, expected, limit)
                     check_around(found, expected)
+                    assert [found.place_of(i) for i in expected] == list(range(len(expected)))
 
 
 def check_pages(found: Sorted, expected: list[int], limit: int) -> None:
@@ -261,7 +262,7 @@ def test_unknown_column_cannot_sort(catalog: Catalog) -> None:
     add_numbered(catalog)
     with Overview().reading(catalog) as view:
         for text in ("sharpnes", "--stars", "label", "stars desc", "\0"):
-            with pytest.raises(BadFilter, match="there is no column"):
+            with pytest.raises(BadFilter, match="there is no score"):
                 sorted_of(view, text)
 
 

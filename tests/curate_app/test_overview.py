@@ -324,9 +324,9 @@ def test_unknown_column_is_told_with_those_that_there_are(catalog: Catalog) -> N
     add_numbered(catalog, quality={"sharpness": 0.5})
     with Overview().reading(catalog) as view:
         for read in (view.column, view.order):
-            with pytest.raises(BadFilter, match=r"no column 'shapness'; known: id, .*sharpness"):
+            with pytest.raises(BadFilter, match=r"no score 'shapness'; known: id, .*sharpness"):
                 read("shapness")
-        with pytest.raises(BadFilter, match="no column 'blot'"):
+        with pytest.raises(BadFilter, match="no score 'blot'"):
             view.mask(Filter(between="blot:1.."))
 
 

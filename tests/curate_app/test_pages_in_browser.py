@@ -327,7 +327,7 @@ def test_pictures_are_told_apart_by_keys_for_ever_and_by_undo_not(
     assert screen.current() == large2
     assert len(screen.all(".group.decided")) == 1
     screen.press("u")
-    screen.wait_for_message("undid different of 3 pictures")
+    screen.wait_for_message("undid “not duplicates” of 3 pictures")
     screen.until(lambda: not screen.all(".group.decided"))
     screen.press(Keys.ARROW_UP, Keys.ARROW_RIGHT, "s")
     screen.wait_for_message(f"#{third} is no duplicate of the others")

@@ -1,7 +1,11 @@
 """One picture's page: everything that is known of it, and who judged it when."""
 
+import re
+from html import unescape
+
 import pytest
 
+from curate_app import grid
 from dataset.records import Caption, Origin
 from tests.curate_app.conftest import Judge
 from tests.curate_app.drawn_catalogue import HOSTILE, DrawnCatalogue, drawing
@@ -105,6 +109,21 @@ def test_neighbours_follow_the_filter_of_the_address(judge: Judge, drawn: DrawnC
     assert "rel=\"next\"" not in judge.get("/picture/9").text  # fmt: skip
 
 
+@pytest.mark.parametrize("sort", ["", "id", "-id", "sharpness", "-sharpness", "-stars", "pixels"])
+def test_grid_leads_back_to_the_page_that_holds_the_picture(
+    judge: Judge, drawn: DrawnCatalogue, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    monkeypatch.setattr(grid, "TILES_PER_PAGE", 3)
+    ids = drawn.add_many(9)
+    judge.judge("stars", 3, 5, stars=4)
+    for image_id in ids:
+        html = judge.get(f"/picture/{image_id}" + (f"?sort={sort}" if sort else "")).text
+        [back] = re.findall('class="back" href="([^"]*)"', html)
+        page = judge.get(f"{unescape(back)}&format=json").get_json()
+        assert image_id in [tile["id"] for tile in page["pictures"]]
+        assert page["sort"] == (sort or "id")
+
+
 @pytest.mark.parametrize("number", ["0", "2", "9223372036854775807"])
 def test_unknown_picture_is_404_in_one_line(
     judge: Judge, drawn: DrawnCatalogue, number: str
@@ -125,6 +144,10 @@ def test_bad_filter_in_the_address_is_refused(judge: Judge, drawn: DrawnCatalogu
     drawn.add_many(1)
     assert judge.get("/picture/1?status=maybe").status_code == 400
     assert judge.get("/picture/1?after=1").status_code == 400
+    for address in ("/picture/1?sort=nope", "/picture/1?sort=nope&format=json"):
+        answer = judge.get(address)
+        assert answer.status_code == 400
+        assert "there is no score 'nope'" in unescape(answer.text)
 
 
 @pytest.mark.parametrize(

@@ -122,15 +122,15 @@ def test_noise_is_told_to_be_no_better_than_guessing() -> None:
     space = FeatureSpace([block_of(looks)])
     features = space.rows(block_of(looks))
     held = np.zeros(3)
-    for seed in range(6):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
         status = np.where(rng.random(160) < 0.5, 1, -1)
         votes = [(int(a), int(b), int(o), False) for a, b, o in _random_votes(rng, 160, 60)]
         stars = rng.integers(1, 6, 160)
         learned = learn(examples_of(features, status, stars=stars, votes=votes), space.groups)
         held += [figure.low <= figure.chance <= figure.high for figure in learned.figures[:3]]
-    # 95 % intervals: of six, one may miss by bad luck.
-    assert (held >= 5).all()
+    # 95 % intervals: of four, one may miss by bad luck.
+    assert (held >= 3).all()
 
 
 def _random_votes(rng: np.random.Generator, count: int, votes: int) -> Numbers:

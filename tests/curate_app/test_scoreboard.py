@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate_app.ranker import HeldOut, Standing
-from curate_app.scoreboard import count_text, facts_line, percent, progress_of, strip_of
+from curate_app.scoreboard import (
+    certainty_of,
+    count_text,
+    facts_line,
+    percent,
+    progress_of,
+    strip_of,
+)
 
 
 def standing(contenders: int, k: int, *, votes: int = 50, wrong: float = 1.0) -> Standing:
@@ -72,7 +79,7 @@ def test_line_says_what_is_left_to_do() -> None:
     assert progress_of(standing(1, 1)).line == "nothing to compare"
     assert progress_of(standing(4, 4)).line == "all 4 are in the top 4"
     assert progress_of(standing(40, 4, votes=0)).line == "no votes yet; 4 of 40 to find"
-    line = "12 of the top 50 expected to be wrong; settled at 1"
+    line = "12 of the top 50 expected to be wrong; stop when 1 or fewer are"
     assert progress_of(standing(400, 50, wrong=12.3)).line == line
     done = replace(standing(400, 50, wrong=0.9), settled=True)
     assert progress_of(done).line == "the top 50 are settled: 0.9 of 50 expected to be wrong"
@@ -109,6 +116,19 @@ def test_strip_keeps_every_mark_inside_and_draws_the_cut_between_two_of_them(
     else:
         assert strip.cut is not None
         assert all((mark.x < strip.cut) == mark.inside for mark in strip.marks)
+
+
+def test_a_place_is_sure_by_its_probability_and_not_by_where_it_stands() -> None:
+    probability = np.array([0.95, 0.8, 0.5, 0.02, 0.02, 0.5, 0.1, 0.0])
+    votes = np.array([3, 3, 3, 3, 0, 3, 3, 0])
+    tied = (probability > 0.05) & (probability < 0.95)
+    told = replace(standing(8, 5), probability=probability, vote_counts=votes, tied=tied)
+    found = [certainty_of(told, row) for row in range(8)]
+    assert found == ["sure", "sure", "open", "unproven", "unproven", "open", "", ""]
+    strip = strip_of(told)
+    assert strip is not None
+    assert "2 of the top 5 are sure so far" in strip.caption
+    assert certainty_of(replace(told, votes=0), 0) == "unproven"
 
 
 def test_no_strip_without_votes() -> None:

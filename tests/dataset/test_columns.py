@@ -1,6 +1,7 @@
 """Columns are what a plain loop over the pictures gives; captions are found by their words."""
 
 import re
+import sqlite3
 import unicodedata
 from pathlib import Path
 
@@ -262,3 +263,32 @@ def test_search_gives_what_a_plain_loop_over_all_captions_gives(
                 if any(fits(c.text, text) for c in catalog.images.captions(record.id))
             ]
             assert found(catalog, text) == expected, text
+
+
+def test_what_was_judged_since_is_found_by_the_number_of_the_event_alone(
+    catalog: Catalog,
+) -> None:
+    for n in range(1, 5):
+        add(catalog, n)
+    for n in (2, 1, 2):
+        write(catalog, n, f"text {catalog.judgements.last_event_id()}")
+    assert sorted(catalog.columns.judged_since(1)) == [1, 2]
+    assert catalog.columns.judged_since(3) == []
+    statements: list[str] = []
+    connection = sqlite3.connect(catalog.path)
+    connection.set_trace_callback(statements.append)
+    columns.Columns(connection).judged_since(1)
+    connection.set_trace_callback(None)
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statements[0]}")]
+    connection.close()
+    assert "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)" in plan
+    assert not [line for line in plan if "SCAN" in line]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_contents_are_those_of_the_pictures_in_their_order(catalog: Catalog) -> None:
+    for n in (5, 3, 9, 1, 2, 8, 4):
+        add(catalog, n)
+    expected = [record.sha256 for record in sorted(catalog.images.all(), key=lambda one: one.id)]
+    assert [one for block in catalog.columns.contents() for one in block] == expected
+    assert [one for block in catalog.columns.contents(4) for one in block] == expected[4:]

@@ -73,7 +73,7 @@ WINNERS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"added": "2026-03-01"},
         "longer here: since 2026-02-28 against 2026-03-01",
     ),
-    ({"sha256": "0" * 64}, {"sha256": "f" * 64}, "alike in everything, first by content hash"),
+    ({"sha256": "0" * 64}, {"sha256": "f" * 64}, "alike in everything, either would do"),
 ]
 
 

@@ -129,7 +129,7 @@ def png_header(width: int, height: int) -> bytes:
         (encoded(Image.new("RGB", (900, 32))), "odd-aspect"),
         (b"x" * 50_000_000, "too-many-bytes"),
         (b"<?xml version='1.0'?><feed></feed>", "html"),
-        (gzip.compress(b"<svg xmlns='http://www.w3.org/2000/svg'></svg>"), "not-an-image"),
+        (gzip.compress(b"<svg xmlns='http://www.w3.org/2000/svg'></svg>", mtime=0), "not-an-image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not-an-image"),
     ],
 )

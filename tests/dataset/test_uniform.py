@@ -76,9 +76,7 @@ def play(catalog: Catalog, fewest: int, steps: list[Step]) -> list[object]:
         else:
             changes = batch_of(verb, pictures, count)
             told.append(catalog.judgements.apply(changes, who=who, verb=verb))
-    state = [
-        (r.id, r.status, r.reason, r.stars, r.label, r.caption) for r in catalog.images.all()
-    ]
+    state = [(r.id, r.status, r.reason, r.stars, r.label, r.caption) for r in catalog.images.all()]
     return [told, events(catalog), state]
 
 
