@@ -61,7 +61,17 @@ def judge() -> Response:
     if not isinstance(verb, str) or verb not in _PAST_TENSE:
         abort(400, "verb must be keep, reject, stars, label or caption")
     changes = [Change(image_id=i, field="status", value=verb) for i in ids]
-    return apply_changes(changes, verb, f"{_PAST_TENSE[verb]} {named(ids)}")
+    overruled = _overruled(ids[0], verb) if len(ids) == 1 else ""
+    return apply_changes(changes, verb, f"{_PAST_TENSE[verb]} {named(ids)}{overruled}")
+
+
+def _overruled(image_id: int, verb: str) -> str:
+    """Who said otherwise of this picture before, if it was somebody else: both stay in the log."""
+    said = [e for e in catalog().judgements.of_image(image_id) if e.field == "status"]
+    if not said or said[-1].who == who() or said[-1].after not in _PAST_TENSE:
+        return ""
+    before = str(said[-1].after)
+    return "" if before == verb else f", which {said[-1].who} {_PAST_TENSE[before]} before"
 
 
 def _filtered(body: dict[str, Any]) -> list[int]:

@@ -76,6 +76,7 @@ export async function leavePage(go) {
   setLeaving(true);
   while (pending) await queue;
   if (failures > before) return setLeaving(false);
+  keepPlace();
   go();
   setTimeout(setLeaving, 5000, false); // if the next page does not come, this one goes on
 }
@@ -209,11 +210,15 @@ function showRating() {
 // Counts and histories are rendered by the server: fetch the page again and exchange those parts.
 let refreshTimer = 0;
 let refreshing = new AbortController();
+let refreshedAt = 0;
 
 export function refreshSoon() {
   clearTimeout(refreshTimer);
-  refreshing.abort(); // whoever judges on needs the machine more than the counts do
+  const now = performance.now();
+  const late = now - refreshedAt > 2500; // counts must not stand still while somebody judges on
+  if (!late) refreshing.abort(); // else whoever judges needs the machine more than the counts do
   refreshTimer = setTimeout(async () => {
+    refreshedAt = performance.now();
     refreshing = new AbortController();
     try {
       // The header asks for the page without its pictures, where it knows how to.
@@ -222,7 +227,7 @@ export function refreshSoon() {
     } catch {
       // The counts stay as they were; the next action tries again.
     }
-  }, 700);
+  }, late ? 150 : 700);
 }
 
 // What is typed stays: such a part is exchanged after the next action. The focus stays, too.
@@ -253,6 +258,22 @@ export function focusTile(tile) {
     tile.focus({ preventScroll: true });
     tile.scrollIntoView({ block: "nearest" });
   }
+  clearTimeout(placeTimer);
+  if (moved) placeTimer = setTimeout(keepPlace, 250); // browsers count how often the address changes
+  moved = true;
+}
+
+// On the grid the address says where the keys act, so that reload and the way back lead there.
+let placeTimer = 0;
+let moved = false; // since the page was loaded, which puts the keys somewhere itself
+
+function keepPlace() {
+  clearTimeout(placeTimer);
+  if (!placeTimer || !one(".grid-page .stream") || !current) return;
+  const address = new URL(location);
+  for (const place of ["after", "at"]) address.searchParams.delete(place);
+  address.searchParams.set("here", current.dataset.id);
+  if (address.href !== location.href) history.replaceState(null, "", address);
 }
 
 function columns(tiles) {
@@ -268,6 +289,7 @@ function step(key, extend) {
   const group = current?.closest(".group");
   const down = key === "ArrowDown";
   if (here < 0) return focusTile(tiles[0]);
+  if (here === 0 && (key === "ArrowLeft" || key === "ArrowUp") && one("[data-earlier]")) return earlier();
   if (group && (down || key === "ArrowUp")) {
     const groups = every(".group");
     const next = groups[groups.indexOf(group) + (down ? 1 : -1)];
@@ -309,6 +331,8 @@ export async function act(path, body, tiles) {
   try {
     const answer = await post(path, body);
     show(answer.pictures, answer.pairs);
+    if (path === "/undo") focusUndone(answer.pictures);
+    tiles.forEach((tile) => tile.classList.remove("unsaved"));
     const how = { undoable: path !== "/undo" && answer.batch !== null };
     toast(answer.message, how);
     document.dispatchEvent(new CustomEvent("acted", { detail: { path, body, answer } }));
@@ -319,11 +343,20 @@ export async function act(path, body, tiles) {
     refreshSoon();
     return answer;
   } catch (error) {
-    toast(error.message, { failed: true });
+    tiles.forEach((tile) => tile.classList.add("unsaved"));
+    const left = every(".tile.unsaved");
+    toast(left.length > 1 ? `${error.message} (${left.length} pictures wait, marked)` : error.message, { failed: true });
+    if (left.length && !one("dialog[open]")) focusTile(left[0]); // where to go on when it works again
     return null;
   } finally {
     tiles.forEach((tile) => tile.classList.remove("waiting"));
   }
+}
+
+// The keys go back with what was undone, if it is on this page.
+function focusUndone(pictures) {
+  const tile = pictures.map(({ id }) => one(`.tile[data-id="${id}"]`)).find(Boolean);
+  if (tile && !one(".rank-page, dialog[open][data-keys]")) focusTile(tile);
 }
 
 export const number = (tile) => Number(tile.dataset.id);
@@ -403,19 +436,23 @@ function goBack() {
 }
 
 // A question in a dialog, such as the class of the selection; empty answers are answers, too.
-function ask(kind, tile) {
+function ask(kind, tile, typed = null) {
   const dialog = one(`#ask-${kind}`);
   const tiles = chosenTiles(tile);
   if (!dialog || !tiles.length) return;
   const field = one("[name=value]", dialog);
-  field.value = tiles.length === 1 ? (tiles[0].dataset[kind] ?? "") : "";
-  const before = tiles.length === 1 ? field.value : null;
+  const values = new Set(tiles.map((each) => each.dataset[kind] ?? ""));
+  const before = values.size === 1 ? [...values][0] : ""; // an untouched field changes nothing
+  field.value = typed ?? before;
+  field.placeholder = values.size > 1 ? "several" : "";
   one("[data-of]", dialog).textContent = tiles.length === 1 ? `#${number(tiles[0])}` : `${tiles.length} pictures`;
-  dialog.onclose = () => {
-    if (dialog.returnValue !== "save" || field.value === before) return focusTile(current);
-    act("/judge", { verb: kind, ids: tiles.map(number), [kind]: field.value.trim() }, tiles);
-    clearSelection();
+  dialog.onclose = async () => {
     focusTile(current);
+    const text = dialog.returnValue === "none" ? "" : field.value.trim();
+    if (dialog.returnValue !== "none" && (dialog.returnValue !== "save" || text === before)) return;
+    const answer = await act("/judge", { verb: kind, ids: tiles.map(number), [kind]: text }, tiles);
+    if (answer) clearSelection();
+    else ask(kind, tile, text); // nothing that was typed is lost
   };
   dialog.returnValue = "";
   dialog.showModal();
@@ -465,7 +502,8 @@ const ACTS = {
   split: (tile) => judgeGroup("split", tile),
   label: (tile) => ask("label", tile),
   caption: (tile) => ask("caption", tile),
-  whole: () => one("#whole")?.showModal(),
+  // A question about everything: Enter at once must not be an answer.
+  whole: () => one("#whole") && (one("#whole").showModal(), one("#whole [data-act=close]").focus()),
   "do-whole": (tile, { value }) => judgeWhole(value),
   "close": () => every("dialog[open]").forEach((dialog) => dialog.close()),
   name: askName,
@@ -503,6 +541,10 @@ export function keyOf({ key, shiftKey }) {
 
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
+  if (key === "Enter" && !event.shiftKey && target.matches(".ask textarea")) {
+    event.preventDefault(); // as in a field of one line; Shift+Enter begins a new one
+    return target.form.requestSubmit(one("[value=save]", target.form));
+  }
   if (target.matches("input:not([type=range]), textarea, select")) {
     if (key === "Escape") target.blur();
     return;
@@ -599,10 +641,31 @@ async function more() {
   if (link.isConnected) watcher.observe(link); // tells at once if it is still near the window
 }
 
+// The page before this one, above it; the keys go on to its last picture.
+async function earlier() {
+  const link = one("[data-earlier]");
+  if (!link || loading) return;
+  loading = true;
+  try {
+    const page = await load(link.href);
+    const tiles = [...one(".stream", page).children];
+    one(".stream").prepend(...tiles);
+    const before = one("[data-earlier]", page);
+    if (before) link.href = before.href;
+    else link.parentElement.remove();
+    focusTile(tiles.at(-1));
+  } catch {
+    toast("the earlier pictures did not come; press again", { failed: true });
+  } finally {
+    loading = false;
+  }
+}
+
 if (one("[data-more]")) watcher.observe(one("[data-more]"));
 if (matchMedia("(max-width: 760px)").matches && one("#facets")) one("#facets").open = false;
 every(".group").forEach(markGroup);
 showRating();
 one(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-focusTile(one(".tile"));
+const here = new URL(location).searchParams.get("here");
+focusTile((here && one(`.tile[data-id="${CSS.escape(here)}"]`)) || one(".tile"));
 tellFromBefore();

@@ -426,3 +426,21 @@ def test_undo_names_what_it_took_back_of_every_kind(drawn: DrawnCatalogue) -> No
     assert answers[1]["settings"] == [{"name": "target:owl", "value": ""}]
     assert answers[2]["votes"] == [{"left": a, "right": b}]
     assert judge.post("/undo", {}).get_json()["batch"] is None
+
+
+def test_who_overrules_somebody_else_is_told(drawn: DrawnCatalogue) -> None:
+    [number] = drawn.add_many(1)
+    app = create_app(drawn.data, testing=True)
+    anna, ben = Judge(app), Judge(app)
+    anna.post("/who", {"who": "anna"})
+    ben.post("/who", {"who": "ben"})
+    assert anna.judge("keep", number).get_json()["message"] == f"kept #{number}"
+    said = ben.judge("reject", number).get_json()["message"]
+    assert said == f"rejected #{number}, which anna kept before"
+    assert ben.judge("keep", number).get_json()["message"] == f"kept #{number}"
+    with drawn.open() as catalog:
+        assert [event.who for event in catalog.judgements.of_image(number)] == [
+            "anna",
+            "ben",
+            "ben",
+        ]

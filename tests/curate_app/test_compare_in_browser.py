@@ -84,7 +84,9 @@ def test_pictures_are_flipped_zoomed_and_decided_in_one_frame(
     ]
     # Another view moves nothing: beside each other, too, the keys act where they did.
     screen.press("v")
-    screen.until(lambda: screen.find(".pane.acted-on .tag").text.startswith(f"#{large2}, suggested"))
+    screen.until(
+        lambda: screen.find(".pane.acted-on .tag").text.startswith(f"#{large2}, suggested")
+    )
     assert "keys act here" in screen.find(".pane.acted-on .tag").text
     assert screen.find("footer [data-act=only]").text.startswith(f"Only #{large2}")
     better = {dt.text for dt in screen.all(".side:first-child dd.better")}

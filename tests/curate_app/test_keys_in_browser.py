@@ -207,3 +207,49 @@ def test_a_lost_session_is_said_and_takes_nothing_off_the_page(
     screen.press("]")
     screen.until(lambda: "not logged in any more; reload the page and log in" in toast(screen))
     assert screen.all("#sides")
+
+
+def test_the_way_back_and_a_reload_lead_to_where_the_keys_were(
+    screen_of: ScreenOf, drawn: DrawnCatalogue
+) -> None:
+    ids = drawn.add_many(230, side=24)
+    screen = screen_of(drawn)
+    screen.open()
+    screen.browser.execute_script("document.querySelector('[data-more]').scrollIntoView()")
+    screen.until(lambda: len(screen.ids()) == 230)
+    screen.tile(ids[219]).click()
+    screen.until(lambda: f"here={ids[219]}" in screen.browser.current_url)
+    screen.press(Keys.ENTER)
+    screen.arrive(f"/picture/{ids[219]}")
+    screen.browser.back()
+    screen.arrive("here=")
+    screen.until(lambda: screen.current() == ids[219])
+    screen.press("k")
+    screen.wait_for(ids[219], "keep")
+    # Before the first tile of this page the earlier ones come in their place.
+    screen.tile(ids[200]).click()
+    screen.press(Keys.ARROW_LEFT)
+    screen.until(lambda: screen.current() == ids[199])
+    assert screen.ids() == ids
+
+
+def test_a_box_that_was_only_looked_at_changes_nothing_and_enter_saves_what_was_typed(
+    screen_of: ScreenOf, drawn: DrawnCatalogue
+) -> None:
+    a, b, c = drawn.add_many(3)
+    screen = screen_of(drawn)
+    screen.open()
+    screen.press_with_shift(Keys.ARROW_RIGHT)
+    screen.press("l", Keys.ENTER)
+    screen.press("c")
+    screen.press("S", "e", "e", "n", Keys.ENTER)
+    screen.until(lambda: "caption of 2 pictures" in toast(screen))
+    assert [verb for _id, verb in events(drawn)] == ["caption", "caption"]
+    screen.press(Keys.ARROW_RIGHT, "x")
+    screen.wait_for(c, "reject")
+    screen.press(Keys.ARROW_LEFT, Keys.ARROW_LEFT, "u")
+    screen.wait_for(c, "undecided")
+    assert screen.current() == c  # undo leads back to what it undid
+    screen.press("w", Keys.ENTER)
+    screen.until(lambda: not screen.all("dialog[open]"))
+    assert state(drawn, a, b) == [("undecided", "", 0)] * 2

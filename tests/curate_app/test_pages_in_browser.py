@@ -393,8 +393,8 @@ def test_picture_page_is_judged_by_keys_and_shows_its_history(
     screen.find(".verdict [data-act=reject]").click()
     screen.wait_for(b, "reject")
     screen.press(Keys.ESCAPE)
-    screen.arrive("/?after=")
-    assert screen.ids() == [b]
+    screen.arrive(f"/?here={b}")
+    assert (screen.ids(), screen.current()) == ([a, b], b)
     assert state(drawn, a, b) == [("keep", "", 3), ("reject", "", 0)]
 
 
