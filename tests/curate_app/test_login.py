@@ -426,3 +426,12 @@ def test_password_is_asked_for_on_the_terminal(monkeypatch: pytest.MonkeyPatch) 
         read_access(options("--password"))
     sys.stdin.close()
     os.close(main)
+
+
+def test_form_knows_the_name_of_this_browser_and_what_was_just_typed(guarded: Flask) -> None:
+    client = guarded.test_client()
+    assert 'name="who" maxlength="40" value=""' in client.get("/login").text
+    assert enter(client, SECRET, who="anna").status_code == 303
+    client.delete_cookie("session_")
+    assert 'value="anna"' in client.get("/login").text
+    assert 'value="ben"' in enter(client, "a wrong word", who="ben").text
