@@ -4,28 +4,28 @@ import { every, exchange, leavePage, load, one, post, toast } from "./app.js";
 import "./copying.js";
 import { watch } from "./jobs.js";
 
-// Counts and bars come anew from the server; what somebody types meanwhile stays.
+// Counts and bars come anew from the server. A field that somebody types in is not touched: taken
+// out of the page it would count as left, and be saved half typed.
 async function refresh() {
   const page = await load(location.href).catch(() => null);
-  if (!page) return; // the counts stay as they were; the next action tries again
-  const active = document.activeElement;
-  const field = active?.dataset?.target;
-  const typed = active?.value;
-  keepOrder(one("#balance tbody", page));
-  exchange(page, ["#balance", ...every("[data-refresh]").map((part) => `#${part.id}`)]);
-  if (field === undefined) return;
-  const again = every("[data-target]").find((input) => input.dataset.target === field);
-  if (!again) return;
-  if (again.value !== typed) again.value = typed;
-  again.focus({ preventScroll: true });
+  if (!page || !one("#balance", page)) return; // the next action tries again
+  exchange(page, ["#balance thead", ...every("[data-refresh]").map((part) => `#${part.id}`)]);
+  const fresh = new Map(every("#balance tr[data-label]", page).map((row) => [row.dataset.label, row]));
+  for (const row of every("#balance tr[data-label]")) {
+    const now = fresh.get(row.dataset.label);
+    fresh.delete(row.dataset.label);
+    if (!now) row.remove();
+    else if (!row.contains(document.activeElement)) row.replaceWith(now);
+    else exchangeCells(row, now);
+  }
+  // No row jumps away under the hand: new ones stand last until the page is loaded anew.
+  one("#balance .empty")?.closest("tr").remove();
+  one("#balance tbody").append(...fresh.values());
 }
 
-// No row jumps away under the hand: they are sorted anew when the page is loaded anew.
-function keepOrder(fresh) {
-  const before = every("#balance tr[data-label]").map((row) => row.dataset.label);
-  const place = (row) => (before.includes(row.dataset.label) ? before.indexOf(row.dataset.label) : before.length);
-  const rows = every("tr[data-label]", fresh);
-  fresh.append(...rows.sort((a, b) => place(a) - place(b)));
+function exchangeCells(row, now) {
+  const cells = [...now.cells];
+  [...row.cells].forEach((cell, i) => cell.contains(document.activeElement) || cell.replaceWith(cells[i]));
 }
 
 async function change(path, body) {

@@ -71,6 +71,7 @@ def test_targets_are_typed_in_place_and_a_class_is_renamed_and_collected_for(
     page.until(lambda: page.find('tr[data-label="bird"] .gap').text == "4")
     focused = "return document.activeElement.dataset.target + ' ' + document.activeElement.value"
     page.until(lambda: page.browser.execute_script(focused).endswith(" 7"))
+    assert targets(drawn) == {"target:bird": "5"}  # what is being typed is not saved yet
     other = page.browser.execute_script("return document.activeElement.dataset.target")
     page.find("h1").click()
     page.until(lambda: targets(drawn) == {"target:bird": "5", f"target:{other}": "7"})
