@@ -129,7 +129,9 @@ def query_text(where: Filter, sort: Sort) -> str:
 
 
 def grid_address(where: Filter, sort: Sort, **more: Any) -> str:
-    return url_for("grid.show", **{**view_arguments(where, sort), **more})
+    """The grid as it shall be; a page holds dozens of these, and `url_for` is too slow for that."""
+    query = urlencode({**view_arguments(where, sort), **more}, safe="!$'()*,/:;?@")
+    return f"{request.script_root}/{'?' if query else ''}{query}"
 
 
 def _page(found: Sorted) -> Page:

@@ -27,7 +27,7 @@ blueprint = Blueprint("incoming", __name__)
 TILES_PER_PAGE = 100
 # Accepted as one batch at most, all of them shown before.
 MOST_ACCEPTED = 500
-_MOST_PAIRS = 60
+_MOST_PAIRS = 30
 _MOST_CLASSES = 40
 # What speaks for a picture that no prediction was made for: real detail and size.
 _MEASURES = ("sharpness", "detail", "pixels")

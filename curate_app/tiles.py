@@ -1,6 +1,5 @@
 """A picture as the pages and their JSON show it: judgement, caption, source, addresses."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,8 +33,15 @@ class Tile:
     large: str
     page: str
 
+    @property
+    def spoken(self) -> str:
+        """What a screen reader says of it; describe() in app.js says it in the same words later."""
+        judged = {"keep": ", kept", "reject": ", rejected"}.get(self.status, "")
+        stars = f", {self.stars} star{'' if self.stars == 1 else 's'}" if self.stars else ""
+        return f"Picture {self.id}: {self.caption or self.label or 'no caption'}{judged}{stars}"
+
     def as_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return vars(self).copy()
 
 
 def tiles_of(catalog: Catalog, records: Sequence[ImageRecord], rule: KeepRule) -> list[Tile]:

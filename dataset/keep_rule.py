@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -104,14 +104,14 @@ class KeepRule:
                 raise ConfigError(f"issues: the cut of {name} is {cut}; it must be a number")
 
     @cached_property
-    def named_licences(self) -> list[tuple[str, int]]:
+    def named_licences(self) -> tuple[tuple[str, int], ...]:
         """Every name of a licence with its class, 1 for the worst; the longest first, "*" last."""
         classes = [
             (name, len(self.licences) - place)
             for place, entry in enumerate(self.licences)
             for name in _names(entry)
         ]
-        return sorted(classes, key=lambda pair: (pair[0] == "*", -len(pair[0])))
+        return tuple(sorted(classes, key=lambda pair: (pair[0] == "*", -len(pair[0]))))
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -201,13 +201,17 @@ def licence_class(rule: KeepRule, licence: str) -> int:
 
     Blanks are as good as hyphens. What says anywhere that all rights are reserved says just that.
     """
+    return _licence_class(rule.named_licences, licence)
+
+
+@lru_cache(maxsize=4096)
+def _licence_class(named: tuple[tuple[str, int], ...], licence: str) -> int:
     text = _plain(licence)
     if text in _UNKNOWN:
         return 0
     if _RESERVED in text:
         text = _RESERVED
-    fitting = (found for name, found in rule.named_licences if name == "*" or _begins(text, name))
-    return next(fitting, 0)
+    return next((found for name, found in named if name == "*" or _begins(text, name)), 0)
 
 
 def _begins(text: str, name: str) -> bool:

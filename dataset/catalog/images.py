@@ -24,6 +24,7 @@ _COLUMNS = (
     "id, sha256, pixel_sha256, format, width, height, byte_count, has_alpha, label, status, "
     "reason, stars, caption, added_at"
 )
+_ORIGIN_COLUMNS = tuple(Origin.__dataclass_fields__)
 _FACETS = {"status": "status", "label": "label", "format": "format", "reason": "reason"}
 _ORIGIN_FACETS = {"source": "source", "licence": "licence", "query": "query"}
 
@@ -217,11 +218,12 @@ class Images:
         return self.origins_of([image_id]).get(image_id, [])
 
     def origins_of(self, image_ids: Sequence[int]) -> dict[int, list[Origin]]:
-        rows = self._of("SELECT * FROM origin WHERE image_id IN ({}) ORDER BY id", image_ids)
+        columns = ", ".join(_ORIGIN_COLUMNS)
+        asked = f"SELECT image_id, {columns} FROM origin WHERE image_id IN ({{}}) ORDER BY id"
         found: dict[int, list[Origin]] = {}
-        for row in rows:
-            keys = set(row.keys()) - {"id", "image_id"}
-            found.setdefault(row["image_id"], []).append(Origin(**{key: row[key] for key in keys}))
+        for image_id, *values in self._of(asked, image_ids):
+            origin = Origin(**dict(zip(_ORIGIN_COLUMNS, values, strict=True)))
+            found.setdefault(image_id, []).append(origin)
         return found
 
     def repeated(
