@@ -14,7 +14,7 @@ from dataset.catalog import Catalog
 from dataset.catalog.packables import UNKNOWN_LICENCES
 from dataset.errors import ConfigError
 from dataset.pack_selection import PackConfig
-from dataset.packed import SPLITS
+from dataset.provenance import SPLITS
 from dataset.records import STATUSES
 from dataset.splits import draw
 

@@ -18,7 +18,7 @@ from dataset.config import to_mapping
 from dataset.fingerprint import FINGERPRINT
 from dataset.likeness import LIKENESS
 from dataset.pack_selection import PackConfig
-from dataset.packed import SPLITS
+from dataset.provenance import SPLITS
 from dataset.records import STATUSES
 
 _FEW = 20

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dataset import atomic_file
 from dataset.catalog import Catalog
@@ -21,13 +20,13 @@ from dataset.image_store import ImageStore
 from dataset.likeness import refresh_edges
 from dataset.pack_selection import PackConfig, best_origin, select
 from dataset.pack_writer import write_pack
-from dataset.packed import SPLITS, PackedDataset, Provenance
+from dataset.packed import PackedDataset
 from dataset.phash import PHASH
 from dataset.pixels import PixelLimits, Pixels, decode
+from dataset.preparation import prepare
 from dataset.progress import Progress
+from dataset.provenance import SPLITS, Provenance
 from dataset.records import Caption, Origin, best_caption
-
-__all__ = ["PackConfig", "PackResult", "pack", "prepare", "write_pack"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", Caption, Origin)
@@ -35,12 +34,6 @@ T = TypeVar("T", Caption, Origin)
 _BLOCK = 512
 # The store holds only what was taken in, perhaps under other limits than the default ones.
 _ACCEPTED = PixelLimits(max_bytes=1 << 40, min_side=1, max_aspect=1e9)
-_FILTERS = {
-    "box": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 
 
 @dataclass(frozen=True)
@@ -101,30 +94,6 @@ def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) 
     else:
         digest = done
     return PackResult(target, digest, done is None, _by_split(chosen), _by_class(chosen))
-
-
-def prepare(rgb: Pixels, config: PackConfig) -> Pixels:
-    """One (H, W, 3) picture as (size, size, 3) uint8: padded, cropped or stretched, antialiased.
-
-    Padding repeats the median colour of the picture's edge, so that no frame appears.
-    """
-    image, side = Image.fromarray(rgb), config.size
-    filter_ = _FILTERS[config.resample]
-    height, width = rgb.shape[:2]
-    if config.fit == "stretch" or height == width:
-        return np.asarray(image.resize((side, side), filter_))
-    if config.fit == "crop":
-        short = min(height, width)
-        left, top = (width - short) / 2, (height - short) / 2
-        box = (left, top, left + short, top + short)
-        return np.asarray(image.resize((side, side), filter_, box=box))
-    scale = side / max(height, width)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    edge = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
-    colour = tuple(int(value) for value in np.median(edge, axis=0))
-    square = Image.new("RGB", (side, side), colour)
-    square.paste(image.resize(inner, filter_), ((side - inner[0]) // 2, (side - inner[1]) // 2))
-    return np.asarray(square)
 
 
 def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:

@@ -5,9 +5,10 @@ from typing import Any
 
 from PIL import Image
 
-from dataset.pack_writer import content_hash
-from dataset.packed import SPLITS, PackedDataset, open_pack
+from dataset.pack_columns import combined_hash, read_digests
+from dataset.packed import PackedDataset, open_pack
 from dataset.pixels import Pixels
+from dataset.provenance import SPLITS
 
 
 def summarise(packed: PackedDataset) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def verify(packed: PackedDataset) -> list[str]:
     """
     faults: list[str] = []
     with open_pack(packed.path) as file:
-        if content_hash(file) != packed.content_hash:
+        if combined_hash(file, dict(read_digests(file))) != packed.content_hash:
             faults.append("content hash differs: the arrays were altered after packing")
         lengths = {name: len(column) for name, column in file["provenance"].items()}
         lengths |= {"split": len(file["split"]), "labels/label": len(packed.labels)}

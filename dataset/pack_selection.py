@@ -9,8 +9,8 @@ from dataset.catalog.packables import UNKNOWN_LICENCES, Packable
 from dataset.duplicates import DEFAULT_RADIUS, connected_pairs
 from dataset.errors import ConfigError
 from dataset.likeness import LARGEST_RADIUS
-from dataset.packed import Split
 from dataset.pixels import Background
+from dataset.provenance import Split
 from dataset.records import Origin, Status
 from dataset.splits import assign_splits
 from dataset.star_cover import connected
@@ -22,17 +22,25 @@ class PackConfig:
 
     name: str = "main"  # the file is packs/NAME.h5
     size: int = 32  # side of the square pictures, pixels
-    fit: Literal["pad", "crop", "stretch"] = "pad"  # how a picture becomes square
+    channels: Literal["grey", "rgb", "rgba"] = "rgb"
+    fit: Literal["pad", "crop", "subject", "stretch"] = "pad"  # how a picture becomes square
     background: Background = "auto"  # under transparent pixels
     resample: Literal["box", "bilinear", "bicubic", "lanczos"] = "lanczos"
+    linear_light: bool = False  # average light, not its sRGB code, when the size changes
+    sharpness: float = 1.0  # 1 leaves it as it is, 0 blurs, 1.25 sharpens a little
     statuses: tuple[Status, ...] = ("keep",)  # which judgements are packed
     labels: tuple[str, ...] = ()  # only these classes; empty: all
     licences: tuple[str, ...] = ()  # only pictures with one of these licences; empty: all
-    per_class: int = 0  # at most so many pictures a class, best and oldest first; 0: all
+    per_class: int = 0  # at most so many pictures a class, the best first; 0: all
+    min_per_class: int = 0  # classes of fewer pictures are left out whole
+    balance: Literal["none", "smallest"] = "none"  # smallest: of each class as many as of that
     radius: int = DEFAULT_RADIUS  # pictures this near (pHash bits) share a split
+    split_by: Literal["group", "source", "author", "site", "brand"] = "group"  # never parted, too
     cal: float = 0.1  # share of groups kept back to calibrate the novelty check
     test: float = 0.05  # share of groups kept back for evaluation
     seed: int = 0  # of the shuffle and the split
+    originals: bool = False  # the files themselves go into the pack, too
+    embeddings: str = ""  # an .npz of vectors by SHA-256 that go into the pack, too
 
     def __post_init__(self) -> None:
         if not 8 <= self.size <= 512:

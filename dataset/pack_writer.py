@@ -1,30 +1,103 @@
 """The pack file's layout, version 1, written whole or not at all.
 
-data               uint8 (N, C, H, W), contiguous, uncompressed
-labels/label       int64 (N,), attributes `names` (JSON list) and `probs` (share of each class)
+data               uint8 (N, C, H, W), contiguous, uncompressed; C is 1, 3 or 4
+images             the same array under another name
+labels/label       int64 (N,), -1 for none; attributes `names` (JSON list), `probs` (share of each)
+labels/<scheme>    further classes of the same kind, such as clusters of an imported file
 split              uint8 (N,), 0 train, 1 cal, 2 test (attribute `names`)
 meta_data/names    UTF-8 (N,), one short name a picture, where readers of LLD look for it
-provenance/<name>  UTF-8 or int64 (N,), one column a fact (dataset/packed.py lists them)
+provenance/<name>  one column a fact (dataset/provenance.py lists them)
 captions/text, captions/origin, captions/offsets   all captions; row i has offsets[i]:offsets[i+1]
-root attributes    schema, created_by, config, event_id, content_hash, counts
+encoded/blob, encoded/offsets      the original files, if asked for; row i as above
+embeddings/<name>  float32 (N, D), if asked for
+stats/mean, stats/deviation        float64 (C,), of the training rows, in 0..1
+checks/data        uint8 (B, 32), SHA-256 of each `rows` rows of data
+root attributes    schema, created_by, made_with, config, event_id, counts, cal_seal, content_hash
 """
 
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import h5py
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
 from dataset.atomic_file import atomic_path
-from dataset.packed import NUMBER_COLUMNS, SCHEMA, SPLITS, TEXT_COLUMNS, Provenance
+from dataset.pack_columns import (
+    Column,
+    NumberColumn,
+    PictureColumn,
+    RaggedBytes,
+    RaggedText,
+    TextColumn,
+    combined_hash,
+)
+from dataset.packed import SCHEMA
+from dataset.provenance import NUMBER_COLUMNS, REAL_COLUMNS, SPLITS, TEXT_COLUMNS, Provenance
 from dataset.records import Caption
 
-_BLOCK = 4096
+
+@dataclass(frozen=True, kw_only=True)
+class PackHead:
+    """What is known of a pack before its first row: `shape` is (C, H, W), `schemes` names the
+    classes of further labels, `embeddings` the length of each kind of vector."""
+
+    count: int
+    shape: tuple[int, int, int]
+    label_names: Sequence[str] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    event_id: int = 0
+    schemes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    embeddings: Mapping[str, int] = field(default_factory=dict)
+    has_originals: bool = False
+
+    @property
+    def block_rows(self) -> int:
+        """How many rows are best handed over at once: a few megabytes."""
+        return rows_at_once(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Rows that follow one another: `data` uint8 (n, C, H, W), `labels` (n,) from -1, `splits`
+    (n,) places in SPLITS. `facts`, `captions` and `originals` have n entries or none."""
+
+    data: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    splits: NDArray[np.uint8]
+    facts: Sequence[Provenance] = ()
+    captions: Sequence[Sequence[Caption]] = ()
+    originals: Sequence[bytes] = ()
+    schemes: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: NDArray[np.uint8], facts: Sequence[Provenance], **more: Any) -> "Block":
+        """A block whose labels and splits are those that its facts say."""
+        labels = np.array([fact.label for fact in facts], np.int64)
+        splits = np.array([SPLITS.index(fact.split) for fact in facts], np.uint8)
+        return cls(data=data, labels=labels, splits=splits, facts=facts, **more)
+
+
+def write_blocks(path: Path, head: PackHead, blocks: Iterable[Block]) -> str:
+    """Write a pack from blocks in order and return its content hash (SHA-256, hexadecimal).
+
+    The same arguments, cut alike, give the same bytes; cut otherwise, the same content hash.
+    Nothing but `path` is written, and that whole or not at all. Raises ValueError when the blocks
+    do not add up to `head`.
+    """
+    _remove_stale(path)
+    with atomic_path(path) as partial, _Writer(partial, head) as writer:
+        for block in blocks:
+            writer.append(block)
+        return writer.finish()
 
 
 def write_pack(
@@ -35,105 +108,207 @@ def write_pack(
     provenance: Sequence[Provenance],
     config: Mapping[str, Any],
     *,
-    captions: Sequence[Sequence[Caption]] | None = None,
+    captions: Sequence[Sequence[Caption]] = (),
     event_id: int = 0,
+    splits: NDArray[np.uint8] | None = None,
 ) -> str:
-    """Write a pack and return its content hash (SHA-256, hexadecimal).
+    """Write a pack from arrays and return its content hash.
 
-    `data` is (N, C, H, W) uint8 or blocks (n, C, H, W) of it in order; labels (N,) index
-    `label_names` or are -1. The same arguments give the same bytes.
+    `data` is (N, C, H, W) uint8 or parts of it in order; labels (N,) index `label_names` or are
+    -1; without provenance the splits are `splits` (N,), or all rows train.
     """
-    _remove_stale(path)
-    with atomic_path(path) as partial:
-        with h5py.File(partial, "w") as file:
-            _write_data(file, data, len(labels))
-            _write_labels(file, labels, label_names)
-            _write_provenance(file, provenance)
-            _write_captions(file, captions or [[] for _ in labels])
-            file.attrs["schema"] = SCHEMA
-            file.attrs["created_by"] = "Pedigree"
-            file.attrs["event_id"] = event_id
-            file.attrs["config"] = json.dumps(dict(config), sort_keys=True)
-            file.attrs["counts"] = json.dumps(_counts(provenance), sort_keys=True)
-            digest = content_hash(file)
-            file.attrs["content_hash"] = digest
+    if splits is None:
+        of_facts = (SPLITS.index(fact.split) for fact in provenance)
+        splits = np.fromiter(of_facts, np.uint8) if provenance else np.zeros(len(labels), np.uint8)
+
+    def blocks() -> Iterator[Block]:
+        start = 0
+        for part in parts:
+            rows = slice(start, start + len(part))
+            yield Block(
+                data=part,
+                labels=np.asarray(labels[rows], np.int64),
+                splits=splits[rows],
+                facts=provenance[rows],
+                captions=captions[rows],
+            )
+            start += len(part)
+
+    parts = _cut(data) if isinstance(data, np.ndarray) else iter(data)
+    first = next(parts)
+    parts = (part for some in ((first,), parts) for part in some)
+    head = PackHead(
+        count=len(labels),
+        shape=first.shape[1:],
+        label_names=label_names,
+        config=config,
+        event_id=event_id,
+    )
+    return write_blocks(path, head, blocks())
+
+
+def rows_at_once(shape: Sequence[int]) -> int:
+    """Rows of (C, H, W) bytes in a block: about 12 MB, at least 16 and at most 4096 rows."""
+    return int(min(max((12 << 20) // int(np.prod(shape)), 16), 4096))
+
+
+class _Writer:
+    """A pack that is being written, column by column; the hashes are made beside the writing."""
+
+    def __init__(self, path: Path, head: PackHead) -> None:
+        self._head, self._path, self._row = head, path, 0
+        self._file = h5py.File(path, "w")
+        self._hasher = ThreadPoolExecutor(1, "hash")
+        count, file = head.count, self._file
+        self._pictures = PictureColumn(file, path, count, head.shape, rows_at_once(head.shape))
+        file["images"] = file["data"]
+        labels = {"label": head.label_names, **head.schemes}
+        self._labels = {
+            name: NumberColumn(file, f"labels/{name}", count, np.int64) for name in labels
+        }
+        self._split = NumberColumn(file, "split", count, np.uint8)
+        self._names = TextColumn(file, "meta_data/names", count)
+        self._texts = {n: TextColumn(file, f"provenance/{n}", count) for n in TEXT_COLUMNS}
+        self._numbers = {
+            name: NumberColumn(file, f"provenance/{name}", count, np.int64)
+            for name in NUMBER_COLUMNS
+        }
+        self._reals = {
+            name: NumberColumn(file, f"provenance/{name}", count, np.float64, fill=np.nan)
+            for name in REAL_COLUMNS
+        }
+        self._sha256 = NumberColumn(file, "provenance/sha256", count, np.uint8, width=32)
+        self._phash = NumberColumn(file, "provenance/phash", count, np.uint64)
+        self._captions = RaggedText(file, "captions", ("text", "origin"), count)
+        self._originals = RaggedBytes(file, "encoded", count) if head.has_originals else None
+        self._embeddings = {
+            name: NumberColumn(file, f"embeddings/{name}", count, np.float32, width=length)
+            for name, length in head.embeddings.items()
+        }
+        self._counts: dict[str, dict[str, int]] = {"split": {}, "licence": {}}
+        self._histograms = {name: np.zeros(len(names), np.int64) for name, names in labels.items()}
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._hasher.shutdown(wait=True)
+        self._pictures.close()
+        self._file.close()
+
+    def append(self, block: Block) -> None:
+        head, n = self._head, len(block.data)
+        self._check(block)
+        data = np.ascontiguousarray(block.data, np.uint8)
+        self._wait()
+        self._pending = self._hasher.submit(self._pictures.measure, data, block.splits)
+        self._pictures.write(self._row, data)
+        for name, column in self._labels.items():
+            values = block.labels if name == "label" else block.schemes[name]
+            column.append(values)
+            known = values[values >= 0]
+            self._histograms[name] += np.bincount(known, minlength=len(self._histograms[name]))
+        self._split.append(block.splits)
+        self._append_facts(block.facts, n)
+        self._captions.append(
+            [[(c.text, c.origin) for c in versions] for versions in block.captions], n
+        )
+        if self._originals is not None:
+            self._originals.append(block.originals, n)
+        for name in head.embeddings:
+            self._embeddings[name].append(block.embeddings[name])
+        self._count("split", [SPLITS[code] for code in block.splits.tolist()])
+        self._row += n
+
+    def finish(self) -> str:
+        """Write what is known only at the end; returns the content hash."""
+        head, file = self._head, self._file
+        if self._row != head.count:
+            raise ValueError(f"{self._row} pictures for {head.count} rows")
+        self._wait()
+        self._pictures.finish()
+        names = {"label": head.label_names, **head.schemes}
+        for name, column in self._labels.items():
+            histogram = self._histograms[name].astype(np.float64)
+            column.dataset.attrs["names"] = json.dumps(list(names[name]), ensure_ascii=False)
+            column.dataset.attrs["probs"] = histogram / max(histogram.sum(), 1.0)
+        file["split"].attrs["names"] = json.dumps(SPLITS)
+        digest = combined_hash(file, {c.name: c.digest() for c in self._columns()})
+        versions = {"h5py": h5py.__version__, "numpy": np.__version__, "pillow": PIL.__version__}
+        file.attrs["schema"] = SCHEMA
+        file.attrs["created_by"] = "Pedigree"
+        file.attrs["made_with"] = json.dumps(versions, sort_keys=True)
+        file.attrs["event_id"] = head.event_id
+        file.attrs["config"] = json.dumps(dict(head.config), sort_keys=True)
+        file.attrs["counts"] = json.dumps(self._counts, sort_keys=True)
+        file.attrs["cal_seal"] = self._pictures.seal()
+        file.attrs["content_hash"] = digest
         return digest
 
+    def _columns(self) -> Iterator[Column]:
+        yield self._pictures
+        yield self._names
+        yield from self._labels.values()
+        yield from self._texts.values()
+        yield from (self._split, self._sha256, self._phash)
+        yield from (self._numbers | self._reals | self._embeddings).values()
+        yield from self._captions.columns
+        if self._originals is not None:
+            yield from self._originals.columns
 
-def content_hash(file: h5py.File) -> str:
-    """SHA-256 over names, types, shapes and contents of all arrays in order of their names."""
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
-    digest = hashlib.sha256()
-    for name in sorted(names):
-        array = file[name]
-        text = h5py.check_string_dtype(array.dtype) is not None
-        kind = "utf8" if text else array.dtype.str
-        digest.update(f"{name}|{kind}|{array.shape}|".encode())
-        for start in range(0, array.shape[0], _BLOCK):
-            block = array[start : start + _BLOCK]
-            if text:
-                for value in block:
-                    digest.update(len(value).to_bytes(8, "little") + value)
-            else:
-                digest.update(np.ascontiguousarray(block).tobytes())
-    digest.update(str(file["labels/label"].attrs["names"]).encode())
-    return digest.hexdigest()
+    def _append_facts(self, facts: Sequence[Provenance], n: int) -> None:
+        if not facts:
+            for text in (self._names, *self._texts.values()):
+                text.skip(n)
+            for number in (self._sha256, self._phash, *(self._numbers | self._reals).values()):
+                number.skip(n)
+            self._count("licence", ["unknown"] * n)
+            return
+        self._names.append([fact.caption or fact.url for fact in facts])
+        for name, texts in self._texts.items():
+            texts.append([getattr(fact, name) for fact in facts])
+        for name, numbers in (self._numbers | self._reals).items():
+            # None becomes NaN.
+            numbers.append(np.array([getattr(fact, name) for fact in facts], numbers.dtype))
+        digests = b"".join(bytes.fromhex(fact.sha256).ljust(32, b"\0") for fact in facts)
+        self._sha256.append(np.frombuffer(digests, np.uint8).reshape(-1, 32))
+        self._phash.append(np.array([int(fact.phash or "0", 16) for fact in facts], np.uint64))
+        self._count("licence", [fact.licence for fact in facts])
 
+    def _count(self, facet: str, values: Sequence[str]) -> None:
+        counts = self._counts[facet]
+        for value in set(values):
+            counts[value] = counts.get(value, 0) + values.count(value)
 
-def _write_data(
-    file: h5py.File, data: NDArray[np.uint8] | Iterable[NDArray[np.uint8]], count: int
-) -> None:
-    blocks: Iterable[NDArray[np.uint8]]
-    blocks = [data] if isinstance(data, np.ndarray) else data
-    target, start = None, 0
-    for block in blocks:
-        if target is None:
-            target = file.create_dataset("data", (count, *block.shape[1:]), np.uint8)
-        target[start : start + len(block)] = block
-        start += len(block)
-    if target is None or start != count:
-        raise ValueError(f"{start} pictures for {count} labels")
+    def _check(self, block: Block) -> None:
+        """Raises ValueError for a block that does not fit the head."""
+        n, head = len(block.data), self._head
+        if block.data.shape[1:] != tuple(head.shape) or self._row + n > head.count:
+            raise ValueError(
+                f"a block {block.data.shape} at row {self._row} of {head.count} x {head.shape}"
+            )
+        for there in (len(block.labels), len(block.splits), *map(len, block.schemes.values())):
+            if there != n:
+                raise ValueError(f"{there} labels or splits for {n} pictures")
+        for there in (len(block.facts), len(block.captions), len(block.originals)):
+            if there not in (0, n):
+                raise ValueError(f"{there} facts, captions or originals for {n} pictures")
 
-
-def _write_labels(file: h5py.File, labels: NDArray[np.int64], names: Sequence[str]) -> None:
-    array = file.create_dataset("labels/label", data=np.asarray(labels, np.int64))
-    counts = np.bincount(labels[labels >= 0], minlength=len(names)).astype(np.float64)
-    array.attrs["names"] = json.dumps(list(names), ensure_ascii=False)
-    array.attrs["probs"] = counts / max(counts.sum(), 1.0)
-
-
-def _write_provenance(file: h5py.File, provenance: Sequence[Provenance]) -> None:
-    split = np.array([SPLITS.index(fact.split) for fact in provenance], np.uint8)
-    file.create_dataset("split", data=split).attrs["names"] = json.dumps(SPLITS)
-    names = [fact.caption or fact.url for fact in provenance]
-    _write_text(file, "meta_data/names", names)
-    for column in TEXT_COLUMNS:
-        _write_text(file, f"provenance/{column}", [getattr(fact, column) for fact in provenance])
-    for column in NUMBER_COLUMNS:
-        values = [getattr(fact, column) for fact in provenance]
-        file.create_dataset(f"provenance/{column}", data=np.array(values, np.int64))
-
-
-def _write_captions(file: h5py.File, captions: Sequence[Sequence[Caption]]) -> None:
-    offsets = np.cumsum([0, *(len(versions) for versions in captions)]).astype(np.int64)
-    _write_text(file, "captions/text", [c.text for versions in captions for c in versions])
-    _write_text(file, "captions/origin", [c.origin for versions in captions for c in versions])
-    file.create_dataset("captions/offsets", data=offsets)
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
 
 
-def _write_text(file: h5py.File, name: str, values: Sequence[str]) -> None:
-    # HDF5 strings end at a NUL, and lone surrogates are no UTF-8: neither may come from a caption.
-    clean = [value.replace("\0", "").encode("utf-8", "replace") for value in values]
-    file.create_dataset(name, (len(clean),), h5py.string_dtype("utf-8"), data=clean or None)
-
-
-def _counts(provenance: Sequence[Provenance]) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {"split": {}, "licence": {}}
-    for fact in provenance:
-        for facet, value in (("split", fact.split), ("licence", fact.licence)):
-            counts[facet][value] = counts[facet].get(value, 0) + 1
-    return counts
+def _cut(data: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    step = rows_at_once(data.shape[1:])
+    return iter([data[start : start + step] for start in range(0, max(len(data), 1), step)])
 
 
 def _remove_stale(path: Path) -> None:

@@ -3,66 +3,27 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset.errors import ConfigError, DataError
+from dataset.provenance import (
+    NUMBER_COLUMNS,
+    REAL_COLUMNS,
+    SPLITS,
+    TEXT_COLUMNS,
+    Provenance,
+    Split,
+)
+from dataset.records import Caption
 
 SCHEMA = 1
-Split = Literal["train", "cal", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
-
-# Text columns under provenance/, one variable-length UTF-8 string a row, in order of the hash.
-TEXT_COLUMNS = (
-    "author",
-    "caption",
-    "fetched_at",
-    "licence",
-    "licence_url",
-    "original_format",
-    "page_url",
-    "phash",
-    "query",
-    "sha256",
-    "source",
-    "url",
-)
-# Whole-number columns under provenance/.
-NUMBER_COLUMNS = ("group", "image_id", "original_height", "original_width", "stars")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """Where a row of a pack came from; `label` is -1 for none, `group` joins near-duplicates."""
-
-    row: int = -1
-    image_id: int = 0
-    label: int = -1
-    caption: str = ""
-    url: str = ""
-    page_url: str = ""
-    source: str = ""
-    query: str = ""
-    author: str = ""
-    author_url: str = ""
-    licence: str = "unknown"
-    licence_url: str = ""
-    attribution: str = ""
-    fetched_at: str = ""
-    sha256: str = ""
-    phash: str = ""
-    original_format: str = ""
-    original_width: int = 0
-    original_height: int = 0
-    stars: int = 0
-    group: int = 0
-    split: Split = "train"
+_BLOCK = 1024
 
 
 class PackedDataset:
@@ -85,6 +46,8 @@ class PackedDataset:
             self.content_hash = str(file.attrs["content_hash"])
             self.config: dict[str, Any] = json.loads(file.attrs["config"])
             self.attributes: dict[str, Any] = dict(file.attrs)
+            self.schemes: list[str] = sorted(file["labels"])
+        self._facts: tuple[int, list[Provenance]] | None = None
         if self.path.stat().st_size < self._offset + int(np.prod(self.shape)):
             raise DataError(f"pack {self.path} is truncated; pack again (python -m dataset pack)")
 
@@ -118,24 +81,69 @@ class PackedDataset:
         """Where one row came from; raises IndexError outside 0..N-1."""
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of a pack of {len(self)}")
-        texts, numbers = self._columns
-        facts: dict[str, Any] = {name: column[row] for name, column in texts.items()}
-        facts |= {name: int(column[row]) for name, column in numbers.items()}
-        split = SPLITS[int(self.splits[row])]
-        return Provenance(row=row, label=int(self.labels[row]), split=split, **facts)
+        start = row - row % _BLOCK
+        if self._facts is None or self._facts[0] != start:
+            self._facts = (start, self.facts(start, start + _BLOCK))
+        return self._facts[1][row - start]
+
+    def facts(self, start: int = 0, stop: int | None = None) -> list[Provenance]:
+        """Where the rows from `start` up to `stop` came from."""
+        with open_pack(self.path) as file:
+            return _read_facts(file, start, len(self) if stop is None else min(stop, len(self)))
 
     def __iter__(self) -> Iterator[Provenance]:
-        return (self.provenance(row) for row in range(len(self)))
+        """The provenance of every row in order; a million rows never lie in memory at once."""
+        with open_pack(self.path) as file:
+            for start in range(0, len(self), _BLOCK):
+                yield from _read_facts(file, start, min(start + _BLOCK, len(self)))
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column of the provenance that holds numbers: (N,), of `sha256` uint8 (N, 32).
+
+        Raises DataError when the pack has no such column."""
+        with open_pack(self.path) as file:
+            found: NDArray[Any] = file[f"provenance/{name}"][:]
+        return found
+
+    def captions(self, row: int) -> list[Caption]:
+        """All captions of one row, the best first."""
+        with open_pack(self.path) as file:
+            start, end = (int(place) for place in file["captions/offsets"][row : row + 2])
+            texts = file["captions/text"].asstr()[start:end]
+            origins = file["captions/origin"].asstr()[start:end]
+        return [Caption(text=t, origin=o) for t, o in zip(texts, origins, strict=True)]
+
+    def original(self, row: int) -> bytes | None:
+        """The file that one row was made from, or None where the pack does not carry it."""
+        with open_pack(self.path) as file:
+            if "encoded" not in file:
+                return None
+            start, end = (int(place) for place in file["encoded/offsets"][row : row + 2])
+            return bytes(file["encoded/blob"][start:end].tobytes()) or None
+
+    def embedding(self, name: str) -> NDArray[np.float32]:
+        """The vectors of this kind, (N, D); raises ConfigError when the pack has none of it."""
+        with open_pack(self.path) as file:
+            there = sorted(file["embeddings"]) if "embeddings" in file else []
+            if name not in there:
+                known = ", ".join(there) or "none"
+                raise ConfigError(f"pack {self.path} has no embedding {name!r}; it has {known}")
+            found: NDArray[np.float32] = file[f"embeddings/{name}"][:]
+        return found
+
+    def scheme(self, name: str) -> tuple[NDArray[np.int64], list[str]]:
+        """The labels (N,) of one scheme, -1 for none, and the names of its classes."""
+        with open_pack(self.path) as file:
+            if f"labels/{name}" not in file:
+                known = ", ".join(sorted(file["labels"]))
+                raise ConfigError(f"pack {self.path} has no labels {name!r}; it has {known}")
+            array = file[f"labels/{name}"]
+            return array[:].astype(np.int64), json.loads(array.attrs["names"])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "data"}
-
-    @cached_property
-    def _columns(self) -> tuple[dict[str, list[str]], dict[str, NDArray[np.int64]]]:
-        with open_pack(self.path) as file:
-            texts = {name: list(file[f"provenance/{name}"].asstr()[:]) for name in TEXT_COLUMNS}
-            numbers = {name: file[f"provenance/{name}"][:] for name in NUMBER_COLUMNS}
-        return texts, numbers
+        return {
+            key: value for key, value in self.__dict__.items() if key not in ("data", "_facts")
+        } | {"_facts": None}
 
 
 @contextmanager
@@ -170,6 +178,32 @@ def _check(file: h5py.File, path: Path) -> None:
     data = file["data"]
     if data.dtype != np.uint8 or data.ndim != 4 or data.chunks is not None:
         raise DataError(f"pack {path}: data is not a contiguous (N, C, H, W) uint8 array")
+
+
+def _read_facts(file: h5py.File, start: int, stop: int) -> list[Provenance]:
+    columns: dict[str, list[Any]] = {"row": list(range(start, stop))}
+    group = file["provenance"]
+    for name in TEXT_COLUMNS:
+        columns[name] = group[name].asstr()[start:stop].tolist()
+    for name in NUMBER_COLUMNS:
+        columns[name] = group[name][start:stop].tolist()
+    for name in REAL_COLUMNS:
+        values = group[name][start:stop].tolist()
+        columns[name] = [None if np.isnan(value) else value for value in values]
+    digests, hashes = group["sha256"][start:stop], group["phash"][start:stop].tolist()
+    known = digests.any(axis=1).tolist()
+    columns["sha256"] = [
+        digest.tobytes().hex() if is_known else ""
+        for digest, is_known in zip(digests, known, strict=True)
+    ]
+    columns["phash"] = [f"{value:016x}" if value else "" for value in hashes]
+    columns["label"] = file["labels/label"][start:stop].tolist()
+    columns["split"] = [SPLITS[code] for code in file["split"][start:stop].tolist()]
+    names = list(columns)
+    return [
+        Provenance(**dict(zip(names, values, strict=True)))
+        for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from dataset.packed import Split
+from dataset.provenance import Split
 
 
 def assign_splits(

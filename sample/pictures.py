@@ -10,9 +10,10 @@ import numpy as np
 
 from dataset.config import load_config
 from dataset.errors import ConfigError, DataError, PictureError
-from dataset.pack import PackConfig, prepare
+from dataset.pack_selection import PackConfig
 from dataset.packed import PackedDataset
 from dataset.pixels import PixelLimits, Pixels, decode
+from dataset.preparation import prepare
 from dataset.progress import track
 
 # What lies beside the pictures: from `draw`, and from the novelty check.

@@ -13,7 +13,8 @@ from typing import Any
 from dataset.catalog import Catalog
 from dataset.duplicates import duplicate_groups
 from dataset.errors import PipelineError
-from dataset.packed import SPLITS, PackedDataset
+from dataset.packed import PackedDataset
+from dataset.provenance import SPLITS
 from dataset.workspace import Workspace
 from sample.inspection import Inspection, read_record
 from sample.pictures import MANIFEST

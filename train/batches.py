@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from dataset.errors import DataError
-from dataset.packed import PackedDataset, Split
+from dataset.packed import PackedDataset
+from dataset.provenance import Split
 from train.counter import Stream, hashed, stream_key
 
 

@@ -24,8 +24,8 @@ _COLUMNS = (
     "id, sha256, pixel_sha256, format, width, height, byte_count, has_alpha, label, status, "
     "reason, stars, caption, added_at"
 )
-_ORIGIN_COLUMNS = tuple(Origin.__dataclass_fields__)
 _FACETS = {"status": "status", "label": "label", "format": "format", "reason": "reason"}
+_ORIGIN_COLUMNS = tuple(Origin.__dataclass_fields__)
 _ORIGIN_FACETS = {"source": "source", "licence": "licence", "query": "query"}
 
 
@@ -218,12 +218,12 @@ class Images:
         return self.origins_of([image_id]).get(image_id, [])
 
     def origins_of(self, image_ids: Sequence[int]) -> dict[int, list[Origin]]:
-        columns = ", ".join(_ORIGIN_COLUMNS)
-        asked = f"SELECT image_id, {columns} FROM origin WHERE image_id IN ({{}}) ORDER BY id"
+        columns = ", ".join(("image_id", *_ORIGIN_COLUMNS))
+        asked = f"SELECT {columns} FROM origin WHERE image_id IN ({{}}) ORDER BY id"
         found: dict[int, list[Origin]] = {}
         for image_id, *values in self._of(asked, image_ids):
-            origin = Origin(**dict(zip(_ORIGIN_COLUMNS, values, strict=True)))
-            found.setdefault(image_id, []).append(origin)
+            facts = dict(zip(_ORIGIN_COLUMNS, values, strict=True))
+            found.setdefault(image_id, []).append(Origin(**facts))
         return found
 
     def repeated(
@@ -346,5 +346,4 @@ def _where(wanted: ImageFilter) -> tuple[str, list[str]]:
 
 
 def _record(row: sqlite3.Row) -> ImageRecord:
-    values = {key: row[key] for key in row.keys()}  # noqa: SIM118 - a Row iterates its values
-    return ImageRecord(**{**values, "has_alpha": bool(row["has_alpha"])})
+    return ImageRecord(**dict(row) | {"has_alpha": bool(row["has_alpha"])})

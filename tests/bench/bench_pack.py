@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 
 from dataset.pack_writer import write_pack
-from dataset.packed import PackedDataset, Provenance
+from dataset.packed import PackedDataset
+from dataset.provenance import Provenance
 from tests.bench.stopwatch import race, show
 
 COUNT, BATCH, BATCHES = 20_000, 128, 50

@@ -16,9 +16,12 @@ from dataset import pack_check
 from dataset.catalog import Catalog
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
-from dataset.pack import PackConfig, PackResult, _choose, pack, prepare
+from dataset.pack import PackResult, _choose, pack
+from dataset.pack_selection import PackConfig
 from dataset.pack_writer import write_pack
-from dataset.packed import PackedDataset, Provenance
+from dataset.packed import PackedDataset
+from dataset.preparation import prepare
+from dataset.provenance import Provenance
 from dataset.records import Caption, Change, Origin, PairChange
 from tests.dataset.conftest import AddPicture
 from tests.dataset.paired_catalogue import add_named, store_pairs
@@ -176,7 +179,7 @@ def test_a_missing_or_altered_original_is_told_and_nothing_is_written(
     original.unlink()
     with pytest.raises(DataError, match=r"picture #3 cannot be packed: .* not in"):
         make(kept, store, tmp_path / "p")
-    assert list((tmp_path / "p").iterdir()) == []
+    assert list((tmp_path / "p").glob("*")) == []
 
 
 @pytest.mark.parametrize(
@@ -278,7 +281,8 @@ def test_altered_pixels_and_leaks_are_found(tmp_path: Path) -> None:
     (fault,) = pack_check.verify(PackedDataset(path))
     assert "content hash differs" in fault
     facts = [
-        Provenance(row=n, group=7, split="train" if n else "test", sha256=str(n)) for n in range(2)
+        Provenance(row=n, group=7, split="train" if n else "test", sha256=f"{n:064x}")
+        for n in range(2)
     ]
     write_pack(path, np.zeros((2, 3, 8, 8), np.uint8), np.array([0, 0]), ["a"], facts, {})
     (fault,) = pack_check.verify(PackedDataset(path))
@@ -313,7 +317,7 @@ def test_blocks_and_one_array_give_the_same_pack(tmp_path: Path) -> None:
     whole = write_pack(tmp_path / "a", data, labels, [], facts, {})
     parts = write_pack(tmp_path / "b", iter([data[:4], data[4:]]), labels, [], facts, {})
     assert whole == parts
-    with pytest.raises(ValueError, match="4 pictures for 9 labels"):
+    with pytest.raises(ValueError, match="4 pictures for 9 rows"):
         write_pack(tmp_path / "c", iter([data[:4]]), labels, [], facts, {})
     assert not (tmp_path / "c").exists()
 

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from dataset.pack_writer import write_pack
-from dataset.packed import Provenance, Split
 from dataset.pixels import Pixels
+from dataset.provenance import Provenance, Split
 
 SIDE = 32
 CLASSES = ("round", "angular")

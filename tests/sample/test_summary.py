@@ -8,7 +8,8 @@ from PIL import Image
 from dataset.catalog import Catalog
 from dataset.image_store import ImageStore
 from dataset.ingest import TakenImage, ingest
-from dataset.pack import PackConfig, pack
+from dataset.pack import pack
+from dataset.pack_selection import PackConfig
 from dataset.records import AddressRecord, Change, Origin
 from dataset.workspace import Workspace
 from sample.inspection import inspect_folder

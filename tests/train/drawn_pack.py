@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dataset.config import load_config
 from dataset.pack_writer import write_pack
-from dataset.packed import Provenance, Split
+from dataset.provenance import Provenance, Split
 from train.config import TrainConfig
 
 CLASSES = ("bar", "block")
