@@ -38,8 +38,11 @@ from dataset.workspace import Workspace
 
 blueprint = Blueprint("export", __name__)
 
-_NUMBERS = ("size", "per_class")
-_TEXTS = ("name", "fit", "background")
+_NUMBERS = ("size", "per_class", "min_per_class")
+_REALS = ("sharpness",)
+_SWITCHES = ("originals",)
+_CHOICES = ("fit", "channels", "background", "balance", "split_by")
+_TEXTS = ("name", *_CHOICES)
 _LISTS = ("labels", "licences")
 # In addresses each value of a list stands for itself, as a form sends it.
 _SINGULAR = {"label": "labels", "licence": "licences"}
@@ -99,7 +102,7 @@ def show() -> str | Response | tuple[str, int]:
         form={**page["config"], **values},
         labels=named.labels,
         licences=named.licences,
-        choices={key: get_args(get_type_hints(PackConfig)[key]) for key in ("fit", "background")},
+        choices={key: get_args(get_type_hints(PackConfig)[key]) for key in _CHOICES},
         job=job,
         too_small=_too_small(config) if plan else "",
         **page,
@@ -109,9 +112,10 @@ def show() -> str | Response | tuple[str, int]:
 
 @blueprint.post("/export/pack")
 def start() -> Response:
-    """Start a pack: {"name": ..., "size": ..., "fit": ..., "background": ..., "per_class": ...,
-    "labels": [...], "licences": [...]}; what is absent has its default. Answers with the job."""
-    body = read_body(*_TEXTS, *_NUMBERS, *_LISTS)
+    """Start a pack: {"name": ..., "size": ..., "fit": ..., "channels": ..., "per_class": ...,
+    "labels": [...], "originals": true, ...}; what is absent has its default. Answers with the
+    job."""
+    body = read_body(*_TEXTS, *_NUMBERS, *_REALS, *_SWITCHES, *_LISTS)
     try:
         config = _config(body)
         job = start_packing(config)
@@ -222,7 +226,7 @@ def _plans() -> Plans:
 
 def _read_address() -> dict[str, Any]:
     """The settings in the address, as yet unchecked but for their number and length."""
-    known = (*_TEXTS, *_NUMBERS, *_SINGULAR, "format")
+    known = (*_TEXTS, *_NUMBERS, *_REALS, *_SWITCHES, *_SINGULAR, "format")
     values: dict[str, Any] = {}
     for key, given in request.args.lists():
         if key not in known:
@@ -235,9 +239,19 @@ def _read_address() -> dict[str, Any]:
         values[_SINGULAR.get(key, key)] = given if key in _SINGULAR else given[0].strip()
     if values.pop("format", "json") != "json":
         abort(400, "format can only be json")
+    return _typed(values)
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """What reads as a number or a switch as such; the rest is left to the config to refuse."""
     for key in _NUMBERS:
         if re.fullmatch("[0-9]{1,9}", values.get(key, "")):
             values[key] = int(values[key])
+    for key in _REALS:
+        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", values.get(key, "")):
+            values[key] = float(values[key])
+    for key in _SWITCHES:
+        values[key] = {"on": True, "off": False}.get(values.get(key, "off"), values.get(key))
     return values
 
 

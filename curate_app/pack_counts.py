@@ -1,37 +1,36 @@
-"""The pictures that a pack would take, counted over columns: the same as `select` finds, without a
-record of each of them."""
+"""The pictures that a pack would take, counted over columns that stay in memory: by the same rules
+as `select`, which reads them anew."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from curate_app.filters import Filter
 from curate_app.overview import Overview
 from dataset.catalog import Catalog
 from dataset.catalog.packables import UNKNOWN_LICENCES
 from dataset.errors import ConfigError
-from dataset.pack_selection import PackConfig
+from dataset.pack_selection import PackConfig, tied_pairs
 from dataset.provenance import SPLITS
 from dataset.records import STATUSES
-from dataset.splits import draw
+from dataset.split_keys import split_keys
+from dataset.splits import assign_splits, components, draw, empty_splits, joined_by, within_limits
 
 Integers = NDArray[np.int64]
 Words = NDArray[np.uint64]  # the first 8 bytes of a hash, which order as the hashes do
 UNKNOWN = "unknown"
-_TRAIN, _CAL, _TEST = (SPLITS.index(name) for name in ("train", "cal", "test"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackCounts:
     """Pictures by class and split and by licence; `alike` are those beyond the first that shows
-    the same."""
+    the same, `empty` the splits that were asked for and came to nothing."""
 
     classes: dict[str, dict[str, int]] = field(default_factory=dict)
     licences: dict[str, int] = field(default_factory=dict)
     alike: int = 0
+    empty: tuple[str, ...] = ()
 
     @property
     def splits(self) -> dict[str, int]:
@@ -66,6 +65,7 @@ class PackColumns:
         self._names = [UNKNOWN]
         self._origin = 0
         self._ties: _Ties | None = None
+        self._keys: tuple[object, Words] | None = None  # what splits go by, and when it was read
 
     def counts(self, view: Overview, catalog: Catalog, config: PackConfig) -> PackCounts:
         """Raises ConfigError for a label that no picture has, as `select`."""
@@ -74,8 +74,8 @@ class PackColumns:
         rows = self._wanted(view, config)
         if not len(rows):
             return PackCounts()
-        group = self._groups(view, catalog, config.radius, rows)
-        split = self._splits(view.label[rows], group, rows, config)
+        root = self._roots(view, catalog, config.radius, rows)
+        split = self._splits(view, catalog, root, rows, config)
         places = view.label[rows].astype(np.int64) * len(SPLITS) + split
         table = np.bincount(places, minlength=len(view.labels) * len(SPLITS))
         by_label = table.reshape(-1, len(SPLITS))
@@ -86,7 +86,8 @@ class PackColumns:
                 for code in np.flatnonzero(by_label.any(axis=1)).tolist()
             },
             licences={name: n for name, n in zip(self._names, licences, strict=True) if n},
-            alike=len(rows) - int(group.max()) - 1,
+            alike=int(np.count_nonzero(root != np.arange(len(rows)))),
+            empty=empty_splits(split, cal=config.cal, test=config.test),
         )
 
     def read_on(self, catalog: Catalog, seed: int) -> None:
@@ -126,7 +127,7 @@ class PackColumns:
         self._origin = newest
 
     def _wanted(self, view: Overview, config: PackConfig) -> Integers:
-        """The rows that the config asks for (n,)."""
+        """The rows that the config asks for (n,), in order of SHA-256."""
         mask = np.isin(view.status, [STATUSES.index(status) for status in config.statuses])
         if config.labels:
             there = view.counts("label", np.ones(len(view), bool))
@@ -139,15 +140,18 @@ class PackColumns:
             found = [view.mask(Filter(licence=name)) for name in config.licences]
             mask &= np.logical_or.reduce(found)
         rows = np.flatnonzero(mask[: len(self._sha256)])
-        if not config.per_class:
-            return rows
-        best = rows[np.lexsort((self._sha256[rows], -view.stars[rows], view.label[rows]))]
-        return np.sort(best[_place_within(view.label[best]) < config.per_class])
+        rows = rows[np.argsort(self._sha256[rows], kind="stable")]
+        kept = within_limits(
+            _ranks(view)[view.label[rows]],
+            view.stars[rows],
+            most=config.per_class,
+            least=config.min_per_class,
+            level=config.balance == "smallest",
+        )
+        return rows[kept]
 
-    def _groups(
-        self, view: Overview, catalog: Catalog, radius: int, rows: Integers
-    ) -> NDArray[np.int32]:
-        """The number of each picture's group (n,), from 0."""
+    def _roots(self, view: Overview, catalog: Catalog, radius: int, rows: Integers) -> Integers:
+        """The first place of each picture's group (n,)."""
         ties = self._read_ties(view, catalog, radius)
         number = np.full(len(view), -1, np.int64)
         number[rows] = np.arange(len(rows))
@@ -158,48 +162,44 @@ class PackColumns:
         linked = set_of[1:] == set_of[:-1]
         a = np.concatenate([a[paired], same[:-1][linked]])
         b = np.concatenate([b[paired], same[1:][linked]])
-        graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(rows), len(rows)))
-        found: NDArray[np.int32] = connected_components(graph, directed=False)[1]
-        return found
+        return components(len(rows), a, b)
 
     def _read_ties(self, view: Overview, catalog: Catalog, radius: int) -> _Ties:
         decided = catalog.judgements.pairs
         stamp = (catalog.edges.stamp(), decided.last_id(), radius)
         if self._ties is not None and self._ties.stamp == stamp:
             return self._ties
-        settled, near = decided.settled(), catalog.comparisons.pairs().within(radius)
-        if settled.apart:
-            ends = zip(near.a.tolist(), near.b.tolist(), strict=True)
-            near = near.where(np.array([not settled.are_apart(a, b) for a, b in ends], bool))
+        settled = decided.settled()
+        near = tied_pairs(catalog, radius)
         same = [(one, name) for name, those in settled.same.all().items() for one in those]
         ids, set_of = np.array(same, np.int64).reshape(-1, 2).T
-        a, b, rows = (np.searchsorted(view.ids, each) for each in (near.a, near.b, ids))
+        a, b, rows = (np.searchsorted(view.ids, each) for each in (*near, ids))
         self._ties = _Ties(stamp, a, b, rows, set_of)
         return self._ties
 
     def _splits(
-        self, label: NDArray[np.int32], group: NDArray[np.int32], rows: Integers, config: PackConfig
-    ) -> Integers:
-        """The split of each picture (n,): as `assign_splits` says of its group."""
-        order = np.lexsort((self._sha256[rows], group))
-        first = order[_place_within(group[order]) == 0]  # of each group, by its number
-        kind = label[first]
-        drawn = np.lexsort((self._draw[rows[first]], kind))
-        sizes = np.bincount(kind)
-        n_test = np.array([min(round(config.test * n), n - 1) if n else 0 for n in sizes.tolist()])
-        n_cal = np.minimum([round(config.cal * n) for n in sizes.tolist()], sizes - 1 - n_test)
-        place, kinds = _place_within(kind[drawn]), kind[drawn]
-        split = np.full(len(first), _TRAIN, np.int64)
-        split[drawn[place < (n_test + n_cal)[kinds]]] = _CAL
-        split[drawn[place < n_test[kinds]]] = _TEST
-        found: Integers = split[group]
-        return found
+        self, view: Overview, catalog: Catalog, root: Integers, rows: Integers, config: PackConfig
+    ) -> NDArray[np.uint8]:
+        """The split of each picture (n,), as its place in SPLITS."""
+        by_class = config.split_by == "group"
+        if not by_class:
+            root = joined_by(root, self._read_keys(view, catalog, config)[rows])
+        label = _ranks(view)[view.label[rows]]
+        lots = self._draw[rows]
+        return assign_splits(root, label, lots, cal=config.cal, test=config.test, by_class=by_class)
+
+    def _read_keys(self, view: Overview, catalog: Catalog, config: PackConfig) -> Words:
+        """What no split parts, a number for every row; of a large catalogue read in seconds."""
+        stamp = (config.split_by, len(view), catalog.columns.marks())
+        if self._keys is None or self._keys[0] != stamp:
+            self._keys = (stamp, split_keys(catalog, config.split_by, view.ids))
+        return self._keys[1]
 
 
-def _place_within(sorted_: NDArray[np.int32]) -> Integers:
-    """How many of the same value stand before each one (n,)."""
-    starts = np.flatnonzero(np.r_[True, sorted_[1:] != sorted_[:-1]])
-    return np.arange(len(sorted_)) - np.repeat(starts, np.diff(np.r_[starts, len(sorted_)]))
+def _ranks(view: Overview) -> NDArray[np.int32]:
+    """The place of each label among all by name, -1 for none, by its code."""
+    place = {name: n for n, name in enumerate(sorted(filter(None, view.labels)))}
+    return np.array([place.get(name, -1) for name in view.labels] or [-1], np.int32)
 
 
 def _words(hashes: list[bytes]) -> Words:

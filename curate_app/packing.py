@@ -24,7 +24,10 @@ from dataset.records import STATUSES
 _FEW = 20
 _MOST_KEPT = 8
 # How the pictures are drawn into the pack changes nothing of which they are.
-_APPEARANCE = ("name", "size", "fit", "background", "resample")
+_APPEARANCE = (
+    *("name", "size", "channels", "fit", "background", "resample", "linear_light", "sharpness"),
+    *("originals", "embeddings"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,9 @@ class ClassCount:
 class Doubt:
     """One reason to look again before packing; `about` says which screen helps."""
 
-    about: Literal["nothing", "short", "few", "label", "licence", "undecided", "alike", "compare"]
+    about: Literal[
+        "nothing", "split", "short", "few", "label", "licence", "undecided", "alike", "compare"
+    ]
     line: str
 
 
@@ -153,6 +158,9 @@ def _doubts(
     pictures, found = counts.pictures, []
     if not pictures:
         found.append(Doubt(about="nothing", line="Nothing is kept yet that fits: judge first"))
+    if counts.empty:
+        line = f"Too few pictures for split {' and '.join(counts.empty)}: no pack can be made"
+        found.append(Doubt(about="split", line=line))
     short = [one for one in classes if one.short]
     if short:
         names = _listed([f"{one.label or '(no label)'} by {one.short:,}" for one in short])

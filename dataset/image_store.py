@@ -41,7 +41,8 @@ class ImageStore:
     def get(self, sha256: str) -> bytes:
         """The bytes; raises DataError when they are missing or no longer what was stored."""
         try:
-            content = self.path(sha256).read_bytes()
+            with open(f"{self.root}/{sha256[:2]}/{sha256}", "rb", buffering=0) as file:  # noqa: PTH123
+                content = file.read()
         except FileNotFoundError:
             raise DataError(
                 f"picture {sha256[:12]} is in the catalogue but not in {self.root}; "

@@ -2,15 +2,22 @@
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from dataset.catalog import Catalog
-from dataset.command_line import CommandLine, add_data_option
+from dataset.command_line import CommandLine, add_config_options, add_data_option, printable
+from dataset.config import load_config
 from dataset.errors import ConfigError
 from dataset.image_store import ImageStore
-from dataset.importers import count_pictures, import_folder
+from dataset.imports.collection import Axes, Collection, ReadOptions
+from dataset.imports.detection import KINDS, open_collection
+from dataset.imports.into_catalog import import_collection
 from dataset.likeness import warn_of_old
+from dataset.pack_selection import PackConfig
 from dataset.pixels import PixelLimits
 from dataset.workspace import Workspace
+
+_SHOWN_CLASSES = 40
 
 
 def add_verbs(command: CommandLine) -> None:
@@ -18,37 +25,109 @@ def add_verbs(command: CommandLine) -> None:
     verb = command.verb(
         "import",
         _import,
-        "take a folder or tar of pictures into the catalogue",
+        "take pictures of elsewhere into the catalogue, or straight into a pack",
         """python -m dataset import folder pictures/ --data data
-        python -m dataset import folder animals.tar --data data""",
+        python -m dataset import animals.tar --data data --licence CC-BY-4.0
+        python -m dataset import lld LLD-icon.hdf5 --scheme resnet/rc_64 --pack icons.h5
+        python -m dataset import lld LLD-icon.hdf5 --clusters 2,20,50 --data data
+        python -m dataset import mnist mnist/ --pack digits.h5 --keep-split --set channels=grey
+        python -m dataset import webdataset shards/{000..009}.tar --pack photos.h5 --set size=64
+        python -m dataset import cifar-10-binary.tar.gz --dry-run""",
     )
-    verb.add_argument("kind", choices=["folder"], help="folder: a folder or tar, class per folder")
-    verb.add_argument("path", type=Path, help="the folder or tar; a captions.csv in it is read")
+    verb.add_argument(
+        "kind", nargs="?", default="auto", choices=["auto", *KINDS], help="what it is (auto)"
+    )
+    verb.add_argument("path", type=Path, help="the file, folder, or shards by {000..009} or *")
+    verb.add_argument(
+        "--pack", type=Path, metavar="FILE", help="write this pack, not the catalogue"
+    )
     verb.add_argument("--source", default="import", help="name kept as the source (import)")
-    verb.add_argument("--min-side", type=int, default=16, help="smallest side in pixels (16)")
-    verb.add_argument("--workers", type=int, default=2, help="decoding processes (2)")
-    verb.add_argument("--dry-run", action="store_true", help="count the pictures, and stop")
+    verb.add_argument("--licence", default="unknown", help="of pictures that name none (unknown)")
+    verb.add_argument("--scheme", default="", help="which labels become the classes")
+    verb.add_argument("--clusters", default="", help="only these of them: 2,20,50")
+    verb.add_argument(
+        "--axes", choices=get_args(Axes), default="auto", help="how arrays lie (auto)"
+    )
+    verb.add_argument("--transpose", action="store_true", help="arrays lie rows for columns")
+    verb.add_argument(
+        "--keep-split",
+        action="store_true",
+        help="the source's own test pictures stay that (--pack)",
+    )
+    verb.add_argument("--min-side", type=int, help="smallest side, pixels (16; of a pack 1)")
+    verb.add_argument("--workers", type=int, default=2, help="how many decode at once (2)")
+    add_config_options(verb, "the pack")
     add_data_option(verb)
 
 
 def _import(options: argparse.Namespace) -> None:
-    if options.dry_run:
-        print(f"{count_pictures(options.path)} picture files in {options.path}")
-        return
-    if options.workers < 1 or options.min_side < 1:
+    if options.workers < 1 or (options.min_side is not None and options.min_side < 1):
         raise ConfigError("--workers and --min-side must be at least 1")
+    if options.pack is None and (options.config or options.assignments or options.keep_split):
+        raise ConfigError("--config, --set and --keep-split are of a pack; add --pack FILE")
+    clusters = tuple(name.strip() for name in options.clusters.split(",") if name.strip())
+    asked = ReadOptions(
+        scheme=options.scheme, clusters=clusters, axes=options.axes, transpose=options.transpose
+    )
+    config = load_config(PackConfig, options.config, options.assignments)
+    collection = open_collection(options.kind, options.path, asked)
+    if options.dry_run:
+        _tell(collection)
+    elif options.pack is not None:
+        _into_pack(collection, config, options)
+    else:
+        _into_catalog(collection, options)
+
+
+def _tell(collection: Collection) -> None:
+    summary = collection.summary()
+    print(f"{summary.pictures} pictures in {collection.path} ({collection.kind})")
+    for title, counts in (("splits", summary.splits), ("labels", summary.schemes)):
+        if counts:
+            said = ", ".join(f"{printable(name)} {count}" for name, count in counts.items())
+            print(f"{title}: {said}" + (" classes" if title == "labels" else ""))
+    for name, count in list(summary.classes.items())[:_SHOWN_CLASSES]:
+        print(f"  {count:7} {printable(name) or '(no label)'}")
+    if len(summary.classes) > _SHOWN_CLASSES:
+        print(f"  and {len(summary.classes) - _SHOWN_CLASSES} more classes")
+
+
+def _into_catalog(collection: Collection, options: argparse.Namespace) -> None:
     workspace = Workspace(options.data)
-    limits = PixelLimits(min_side=options.min_side)
     with Catalog(workspace.catalog) as catalog:
         warn_of_old(catalog)
-        report = import_folder(
+        report = import_collection(
             catalog,
             ImageStore(workspace.images),
-            options.path,
+            collection,
             source=options.source,
-            limits=limits,
+            licence=options.licence,
+            limits=PixelLimits(min_side=options.min_side or 16),
             workers=options.workers,
         )
     print(f"added {report.added}, known {report.known}, rejected {sum(report.rejected.values())}")
-    for reason, count in sorted(report.rejected.items()):
+    _tell_rejected(report.rejected)
+
+
+def _into_pack(collection: Collection, config: PackConfig, options: argparse.Namespace) -> None:
+    from dataset.imports.into_pack import import_into_pack
+
+    result = import_into_pack(
+        collection,
+        options.pack,
+        config,
+        source=options.source,
+        licence=options.licence,
+        keep_split=options.keep_split,
+        limits=PixelLimits(min_side=options.min_side or 1),
+        workers=options.workers,
+    )
+    said = ", ".join(f"{split} {count}" for split, count in result.splits.items())
+    print(f"packed {sum(result.splits.values())} pictures ({said}) into {result.path}")
+    print(f"{len(result.classes)} classes, content {result.content_hash[:16]}")
+    _tell_rejected(result.rejected)
+
+
+def _tell_rejected(rejected: dict[str, int]) -> None:
+    for reason, count in sorted(rejected.items()):
         print(f"  {count:6} {reason}")

@@ -1,247 +1,292 @@
 """From the catalogue to a pack: choose, prepare, split, shuffle, write; the manifest last."""
 
-import hashlib
 import json
 import logging
-from collections.abc import Container, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dataset import atomic_file
+from dataset.card import write_card
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
 from dataset.errors import DataError, PipelineError
+from dataset.fingerprint import FINGERPRINT
 from dataset.image_store import ImageStore
-from dataset.likeness import refresh_edges
-from dataset.pack_selection import PackConfig, best_origin, select
-from dataset.pack_writer import write_pack
-from dataset.packed import PackedDataset
-from dataset.phash import PHASH
-from dataset.pixels import PixelLimits, Pixels, decode
-from dataset.preparation import prepare
+from dataset.likeness import LIKENESS, refresh_edges
+from dataset.pack_decoding import Decoders, processors
+from dataset.pack_rows import PackRows, RowBlock, SelectionHash
+from dataset.pack_selection import PackConfig, Selection, select
+from dataset.pack_writer import Block, PackHead, write_blocks
+from dataset.packed import SCHEMA, PackedDataset
 from dataset.progress import Progress
-from dataset.provenance import SPLITS, Provenance
-from dataset.records import Caption, Origin, best_caption
+from dataset.split_keys import licence_codes
+from dataset.vectors import Vectors
 
 log = logging.getLogger(__name__)
-T = TypeVar("T", Caption, Origin)
 
-_BLOCK = 512
-# The store holds only what was taken in, perhaps under other limits than the default ones.
-_ACCEPTED = PixelLimits(max_bytes=1 << 40, min_side=1, max_aspect=1e9)
+# Another one when the same selection comes out otherwise: packs of the former are made anew.
+LAYOUT = f"{SCHEMA}/2"
+CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4}
+# So few pictures are decoded before a process would have started.
+_FEW = 64
+_MOST_LOOKS = 3
 
 
 @dataclass(frozen=True)
 class PackResult:
-    """What `pack` did: `fresh` is False when the pack was up to date already."""
+    """What `pack` did: `fresh` is False when the pack was up to date already. Pictures by split,
+    by class and by licence (of a pack that was up to date, as its manifest tells)."""
 
     path: Path
     content_hash: str
     fresh: bool
     counts: dict[str, int]
     classes: dict[str, int]
+    licences: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """The pictures of a pack in the order of its rows.
+class PackForecast:
+    """What `pack` would take: pictures by class and split, and by licence; `problem` says why it
+    would refuse to."""
 
-    `also_at` are the pages, by SHA-256, where other files of the same picture were found: the
-    origin in the row is that of the file that was packed.
+    classes: dict[str, dict[str, int]]
+    licences: dict[str, int]
+    splits: dict[str, int]
+    problem: str = ""
+
+
+def pack(
+    catalog: Catalog,
+    store: ImageStore,
+    folder: Path,
+    config: PackConfig,
+    *,
+    workers: int | None = None,
+) -> PackResult:
+    """Write packs/NAME.h5, NAME.card.md and NAME.manifest.json from what is kept in the catalogue.
+
+    The same catalogue state and config give the same bytes on any number of `workers` (processes;
+    None: as many as the machine has); a pack that is up to date is left alone. Reads one state of
+    the catalogue, and keeps nobody waiting who judges meanwhile. Raises DataError when nothing is
+    chosen, when a split would be empty and when a chosen picture is missing in the store or
+    cannot be decoded; then nothing is written.
     """
+    vectors = Vectors(Path(config.embeddings)) if config.embeddings else None
+    with _compared(catalog):
+        selection = select(catalog, config)
+        problem = _problem(catalog, config, selection)
+        if problem:
+            raise DataError(problem)
+        if vectors is not None:
+            _check_vectors(vectors, selection)
+        making = _Making(catalog, store, folder, config, selection, vectors)
+        done = making.up_to_date()
+        return done or making.make(workers)
 
-    provenance: list[Provenance]
-    captions: list[list[Caption]]
-    label_names: list[str]
-    also_at: dict[str, list[str]]
 
-
-def pack(catalog: Catalog, store: ImageStore, folder: Path, config: PackConfig) -> PackResult:
-    """Write packs/NAME.h5 and NAME.manifest.json from what is kept in the catalogue.
-
-    The same catalogue state and config give the same bytes; a pack that is up to date is left
-    alone. Raises DataError when nothing is chosen or a chosen picture is missing in the store.
-    """
-    target = folder / f"{config.name}.h5"
-    manifest = folder / f"{config.name}.manifest.json"
-    refresh_edges(catalog)  # which may take minutes, and keeps nobody waiting here
-    with catalog.transaction():  # one state of the catalogue, whoever else is at work
-        refresh_edges(catalog)
-        chosen = _choose(catalog, config)
-        event_id = catalog.judgements.last_event_id()
-        decision_id = catalog.judgements.pairs.last_id()
-    selection = _selection_hash(chosen, config)
-    done = _up_to_date(target, manifest, selection)
-    if done is None:
-        blocks = _prepared_blocks(store, chosen.provenance, config)
-        digest = write_pack(
-            target,
-            blocks,
-            np.array([fact.label for fact in chosen.provenance], np.int64),
-            chosen.label_names,
-            chosen.provenance,
-            to_mapping(config),
-            captions=chosen.captions,
-            event_id=event_id,
+def forecast(catalog: Catalog, config: PackConfig) -> PackForecast:
+    """What `pack` would take now, of the likes that are known; decodes and writes nothing."""
+    with catalog.snapshot():
+        if catalog.edges.has_unjoined(FINGERPRINT, LIKENESS):
+            log.warning("new pictures were not compared yet; packing does so, and splits may move")
+        selection = select(catalog, config)
+        ids = np.sort(selection.id)
+        codes, names = licence_codes(catalog, ids)
+        counts = np.bincount(codes, minlength=len(names)).tolist()
+        return PackForecast(
+            classes=selection.classes(),
+            licences={n: k for n, k in sorted(zip(names, counts, strict=True)) if k},
+            splits=selection.splits,
+            problem=_problem(catalog, config, selection),
         )
-        state = {"event_id": event_id, "pair_decision_id": decision_id}
-        atomic_file.write_json(manifest, _manifest(chosen, config, selection, digest, state))
-    else:
-        digest = done
-    return PackResult(target, digest, done is None, _by_split(chosen), _by_class(chosen))
 
 
-def _choose(catalog: Catalog, config: PackConfig) -> _Chosen:
-    selection = select(catalog, config)
-    ids = [one.id for one in selection.pictures]
-    if not ids:
+@contextmanager
+def _compared(catalog: Catalog) -> Iterator[None]:
+    """One state of the catalogue in which all pictures have been compared. Those that come again
+    and again while others are compared wait for the next pack."""
+    for _ in range(_MOST_LOOKS):
+        refresh_edges(catalog)  # which may take minutes, and keeps nobody waiting
+        with catalog.snapshot():
+            if not catalog.edges.has_unjoined(FINGERPRINT, LIKENESS):
+                yield
+                return
+    log.warning("pictures came faster than they were compared; pack again when that is over")
+    with catalog.snapshot():
+        yield
+
+
+def _problem(catalog: Catalog, config: PackConfig, selection: Selection) -> str:
+    """Why no pack can be made of the selection; "" when one can."""
+    if not len(selection):
         counts = catalog.images.counts("status") or {"no pictures": 0}
         have = ", ".join(f"{n} {status}" for status, n in counts.items())
-        raise DataError(
+        return (
             f"nothing to pack: the catalogue has {have}, wanted {'/'.join(config.statuses)}; "
-            "judge pictures first (make curate) or widen statuses, labels or licences"
+            "judge pictures first (make curate) or widen statuses, labels, licences or "
+            "min_per_class"
         )
-    found = catalog.images.records(ids)
-    records = [found[image_id] for image_id in ids]
-    names = sorted({record.label for record in records if record.label})
-    origins, captions = catalog.images.origins_of(ids), _all_captions(catalog, ids)
-    phashes = catalog.images.hash_texts(PHASH)
-    facts = []
-    for record in records:
-        origin = best_origin(origins.get(record.id, []))
-        texts = captions.get(record.id, [])
-        facts.append(
-            Provenance(
-                image_id=record.id,
-                label=names.index(record.label) if record.label else -1,
-                caption=best_caption(texts),
-                **{k: getattr(origin, k) for k in Origin.__dataclass_fields__},
-                sha256=record.sha256,
-                phash=phashes.get(record.id, ""),
-                original_format=record.format,
-                original_width=record.width,
-                original_height=record.height,
-                stars=record.stars,
-                group=selection.group_of[record.id],
-                split=selection.split_of[record.id],
-            )
+    if selection.empty:
+        names = " and ".join(selection.empty)
+        settings = " ".join(f"--set {name}=0" for name in selection.empty)
+        unit = "group of likes" if config.split_by == "group" else config.split_by
+        return (
+            f"split {names} would be empty: no {unit} of the {len(selection)} pictures can be "
+            f"spared; keep more pictures or do without ({settings})"
         )
-    order = _row_order(facts, config.seed)
-    ordered = [replace(facts[place], row=row) for row, place in enumerate(order)]
-    sha_of = {record.id: record.sha256 for record in records}
-    further = _handed(catalog.handover.origins_of(ids), sha_of)
-    return _Chosen(
-        ordered,
-        [captions.get(fact.image_id, []) for fact in ordered],
-        names,
-        {
-            sha_of[image_id]: sorted({origin.page_url or origin.url for origin in handed})
-            for image_id, handed in further.items()
-        },
-    )
+    if selection.alone and config.split_by == "group":
+        names = ", ".join(selection.alone[:6]) + (" ..." if len(selection.alone) > 6 else "")
+        log.warning("nothing is held back of classes with a single group, which trains: %s", names)
+    return ""
 
 
-def _all_captions(catalog: Catalog, ids: Sequence[int]) -> dict[int, list[Caption]]:
-    """The captions of each picture, its own first, then those that its duplicates hand over."""
-    found = catalog.images.captions_of(ids)
-    for image_id, handed in _handed(catalog.handover.captions_of(ids), set(ids)).items():
-        found.setdefault(image_id, []).extend(handed)
-    return found
+def _check_vectors(vectors: Vectors, selection: Selection) -> None:
+    """Raises DataError when no picture has a vector; says so when some have none."""
+    known, count = vectors.count(selection.sha256), len(selection)
+    if not known:
+        raise DataError(
+            f"embeddings {vectors.path} are of other pictures: none of the {count} pictures has a "
+            "vector there; make them of this catalogue's files"
+        )
+    if known < count:
+        log.warning("%d of %d pictures have no vector in %s", count - known, count, vectors.path)
 
 
-def _handed(
-    found: Mapping[int, Sequence[tuple[int, T]]], packed: Container[int]
-) -> dict[int, list[T]]:
-    """What duplicates hand over, but for those that are packed and so have a row of their own."""
-    kept = {
-        image_id: [fact for giver, fact in handed if giver not in packed]
-        for image_id, handed in found.items()
-    }
-    return {image_id: facts for image_id, facts in kept.items() if facts}
+class _Making:
+    """One pack on its way from a selection to its files, within one state of the catalogue."""
 
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: ImageStore,
+        folder: Path,
+        config: PackConfig,
+        selection: Selection,
+        vectors: Vectors | None,
+    ) -> None:
+        self._catalog, self._store, self._config = catalog, store, config
+        self._selection, self._vectors = selection, vectors
+        self._target = folder / f"{config.name}.h5"
+        self._manifest = folder / f"{config.name}.manifest.json"
+        self._card = folder / f"{config.name}.card.md"
+        self._rows = PackRows(catalog, selection, config.seed)
+        self._event_id = catalog.judgements.last_event_id()
+        self._licences: Counter[str] = Counter()
+        self._also_at: dict[str, list[str]] = {}
+        self._hash = self._new_hash()
 
-def _row_order(facts: Sequence[Provenance], seed: int) -> list[int]:
-    """A fixed shuffle inside each split, training rows first and held-out rows last."""
-    shuffled = np.random.default_rng(seed).permutation(len(facts)).tolist()
-    return sorted(shuffled, key=lambda place: SPLITS.index(facts[place].split))
-
-
-def _prepared_blocks(
-    store: ImageStore, facts: Sequence[Provenance], config: PackConfig
-) -> Iterator[NDArray[np.uint8]]:
-    """Blocks (n, 3, size, size) in order of rows; decoding runs in threads, order is kept."""
-
-    def one(fact: Provenance) -> Pixels:
+    def up_to_date(self) -> PackResult | None:
+        """The present pack when it was made from the same."""
         try:
-            content = store.get(fact.sha256)
-            picture = decode(content, background=config.background, limits=_ACCEPTED)
-        except PipelineError as error:
-            raise DataError(f"picture #{fact.image_id} cannot be packed: {error}") from error
-        return prepare(picture.rgb, config)
+            known = json.loads(self._manifest.read_text("utf-8"))
+            digest = PackedDataset(self._target).content_hash
+        except (OSError, ValueError, PipelineError):
+            return None
+        same = {"content_hash": digest, "layout": LAYOUT, **self._counts()}
+        same["config"] = to_mapping(self._config)
+        if not self._card.is_file() or any(known.get(k) != value for k, value in same.items()):
+            return None
+        found = self._new_hash()
+        with Progress("compare with the pack there is", len(self._rows), "rows") as progress:
+            for block in self._rows.blocks():
+                found.update(block)
+                progress.advance(len(block.facts))
+        if known.get("selection") != found.hexdigest():
+            return None
+        return self._result(digest, fresh=False, licences=dict(known.get("licences", {})))
 
-    with ThreadPoolExecutor(2) as pool, Progress("pack", len(facts), "pictures") as progress:
-        for start in range(0, len(facts), _BLOCK):
-            part = facts[start : start + _BLOCK]
-            block = np.stack(list(pool.map(one, part)))  # (n, H, W, 3)
-            progress.advance(len(part))
-            yield np.ascontiguousarray(block.transpose(0, 3, 1, 2))  # (n, 3, H, W)
+    def make(self, workers: int | None) -> PackResult:
+        """Write all files of the pack; the manifest last."""
+        config = self._config
+        shape = (CHANNELS[config.channels], config.size, config.size)
+        head = PackHead(
+            count=len(self._rows),
+            shape=shape,
+            label_names=self._selection.label_names,
+            config=to_mapping(config),
+            event_id=self._event_id,
+            embeddings={self._vectors.name: self._vectors.length} if self._vectors else {},
+            has_originals=config.originals,
+        )
+        cuts = self._rows.cuts(head.block_rows, with_originals=config.originals)
+        if workers is None:
+            workers = processors() if len(self._rows) > _FEW else 0
+        rows = min(head.block_rows, len(self._rows))
+        with (
+            Decoders(self._store.root, config, shape, rows, workers) as decoders,
+            Progress("pack", len(self._rows), "pictures") as progress,
+        ):
+            digest = write_blocks(self._target, head, self._blocks(cuts, decoders, progress))
+        told = self._told(digest)
+        write_card(PackedDataset(self._target), self._catalog, told, self._card)
+        atomic_file.write_json(self._manifest, told)
+        return self._result(digest, fresh=True, licences=told["licences"])
 
+    def _blocks(
+        self, cuts: list[tuple[int, int]], decoders: Decoders, progress: Progress
+    ) -> Iterator[Block]:
+        self._order(decoders, 0, cuts)
+        for number, (start, stop) in enumerate(cuts):
+            self._order(decoders, number + 1, cuts)
+            block = self._rows.read(start, stop)  # while the decoders are at work
+            self._note(block)
+            more: dict[str, Any] = {"captions": block.captions}
+            if self._config.originals:
+                more["originals"] = [self._store.get(fact.sha256) for fact in block.facts]
+            if self._vectors is not None:
+                digests = self._selection.sha256[self._rows.order[start:stop]]
+                more["embeddings"] = {self._vectors.name: self._vectors.of(digests)}
+            data = decoders.wait(number)
+            yield Block.of(data, block.facts, **more)
+            progress.advance(stop - start)
 
-def _selection_hash(chosen: _Chosen, config: PackConfig) -> str:
-    content: Any = [
-        to_mapping(config),
-        chosen.label_names,
-        [to_mapping(fact) for fact in chosen.provenance],
-        [[(c.text, c.origin) for c in versions] for versions in chosen.captions],
-        chosen.also_at,
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    def _order(self, decoders: Decoders, number: int, cuts: list[tuple[int, int]]) -> None:
+        if number < len(cuts):
+            places = self._rows.order[slice(*cuts[number])]
+            decoders.order(number, self._selection.id[places], self._selection.sha256[places])
 
+    def _note(self, block: RowBlock) -> None:
+        self._hash.update(block)
+        self._licences.update(fact.licence for fact in block.facts)
+        self._also_at.update(block.also_at)
 
-def _up_to_date(target: Path, manifest: Path, selection: str) -> str | None:
-    """The content hash of the present pack when it was made from the same selection."""
-    try:
-        known = json.loads(manifest.read_text("utf-8"))
-        digest = PackedDataset(target).content_hash
-    except (OSError, ValueError, PipelineError):
-        return None
-    fresh = known.get("selection") == selection and known.get("content_hash") == digest
-    return digest if fresh else None
+    def _new_hash(self) -> SelectionHash:
+        vectors = self._vectors.sha256 if self._vectors else ""
+        config, names = to_mapping(self._config), self._selection.label_names
+        return SelectionHash([LAYOUT, config, names, vectors])
 
+    def _counts(self) -> dict[str, Any]:
+        return {
+            "rows": len(self._rows),
+            "splits": dict(sorted(self._selection.splits.items())),
+            "classes": {
+                name: sum(splits.values()) for name, splits in self._selection.classes().items()
+            },
+        }
 
-def _manifest(
-    chosen: _Chosen, config: PackConfig, selection: str, digest: str, state: dict[str, int]
-) -> dict[str, Any]:
-    return {
-        "pack": f"{config.name}.h5",
-        "content_hash": digest,
-        "selection": selection,
-        **state,
-        "config": to_mapping(config),
-        "rows": len(chosen.provenance),
-        "splits": _by_split(chosen),
-        "classes": _by_class(chosen),
-        "licences": _tally(fact.licence for fact in chosen.provenance),
-        "also_at": chosen.also_at,
-    }
+    def _told(self, digest: str) -> dict[str, Any]:
+        return {
+            "pack": self._target.name,
+            "content_hash": digest,
+            "layout": LAYOUT,
+            "selection": self._hash.hexdigest(),
+            "event_id": self._event_id,
+            "pair_decision_id": self._catalog.judgements.pairs.last_id(),
+            "config": to_mapping(self._config),
+            **self._counts(),
+            "licences": dict(sorted(self._licences.items())),
+            "also_at": self._also_at,
+        }
 
-
-def _by_split(chosen: _Chosen) -> dict[str, int]:
-    return _tally(fact.split for fact in chosen.provenance)
-
-
-def _by_class(chosen: _Chosen) -> dict[str, int]:
-    names = [*chosen.label_names, "(no label)"]
-    return _tally(names[fact.label] for fact in chosen.provenance)
-
-
-def _tally(values: Iterator[str] | Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return dict(sorted(counts.items()))
+    def _result(self, digest: str, *, fresh: bool, licences: Mapping[str, int]) -> PackResult:
+        counts = self._counts()
+        return PackResult(
+            self._target, digest, fresh, counts["splits"], counts["classes"], dict(licences)
+        )

@@ -1,96 +1,203 @@
-"""What a pack holds, said readably, and whether it is what it claims to be."""
+"""Whether a pack is what it claims to be: contents, sums, splits that leak, licences."""
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image
+import h5py
+import numpy as np
+from numpy.typing import NDArray
 
-from dataset.pack_columns import combined_hash, read_digests
+from dataset.pack_columns import columns_of, combined_hash, is_hashed, read_digest
+from dataset.pack_keys import Keys, count_texts, keys_of_pictures, original_keys
+from dataset.pack_measure import PictureMeasure
 from dataset.packed import PackedDataset, open_pack
-from dataset.pixels import Pixels
+from dataset.progress import Progress
 from dataset.provenance import SPLITS
+from dataset.wording import seen
+
+_MOST_NAMED = 20
+_UNKNOWN = ("", "unknown")
+_RESERVED = ("all-rights-reserved", "all rights reserved", "copyright", "proprietary", "©")
 
 
-def summarise(packed: PackedDataset) -> dict[str, Any]:
-    """Shape, classes by split, licences, sources and config of a pack, JSON-ready."""
-    names = [*packed.label_names, "(no label)"]
-    classes = {name: dict.fromkeys(SPLITS, 0) for name in names}
-    licences: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    for fact in packed:
-        classes[names[fact.label]][fact.split] += 1
-        licences[fact.licence or "unknown"] = licences.get(fact.licence or "unknown", 0) + 1
-        sources[fact.source] = sources.get(fact.source, 0) + 1
-    return {
-        "path": str(packed.path),
-        "schema": int(packed.attributes["schema"]),
-        "pictures": len(packed),
-        "shape": list(packed.shape[1:]),
-        "splits": {split: len(packed.rows(split)) for split in SPLITS},
-        "classes": {name: counts for name, counts in classes.items() if any(counts.values())},
-        "licences": dict(sorted(licences.items())),
-        "sources": dict(sorted(sources.items())),
-        "content_hash": packed.content_hash,
-        "event_id": int(packed.attributes["event_id"]),
-        "config": packed.config,
-    }
+@dataclass
+class Findings:
+    """What `check` found: `faults` make a pack unsound, `warnings` are for a person to weigh."""
+
+    faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def verify(packed: PackedDataset) -> list[str]:
-    """Everything that is wrong with a pack, a line each; an empty list means sound.
+    """Everything that is wrong with a pack, a line each; an empty list means sound."""
+    return check(packed).faults
 
-    Checks the content hash, the lengths of all columns, labels in range, and that no group of
-    near-duplicates (and no original file) stands in two splits.
+
+def check(packed: PackedDataset, *, strict: bool = False) -> Findings:
+    """Read the whole pack and compare it with what it says of itself.
+
+    Faults: contents that differ from the content hash (which rows or columns), shares, counts,
+    statistics and the seal of the split cal that do not follow from the contents, and leaks:
+    a group of near-duplicates, an original file or the very same pixels in two splits. Warnings,
+    with `strict` faults: licences that are unknown or reserve all rights. A warning in any case:
+    the same perceptual hash in two splits. A few hundred megabytes are enough for any pack.
     """
-    faults: list[str] = []
+    found = Findings()
     with open_pack(packed.path) as file:
-        if combined_hash(file, dict(read_digests(file))) != packed.content_hash:
-            faults.append("content hash differs: the arrays were altered after packing")
-        lengths = {name: len(column) for name, column in file["provenance"].items()}
-        lengths |= {"split": len(file["split"]), "labels/label": len(packed.labels)}
-        for name, length in lengths.items():
-            if length != len(packed):
-                faults.append(f"{name} has {length} rows for {len(packed)} pictures")
-    if faults:
-        return faults
-    if packed.labels.max(initial=-1) >= len(packed.label_names) or packed.labels.min() < -1:
-        faults.append("a label lies outside the list of class names")
-    split_of: dict[tuple[str, int | str], str] = {}
-    for fact in packed:
-        for key in (("group", fact.group), ("original", fact.sha256)):
-            if key[1] and split_of.setdefault(key, fact.split) != fact.split:
-                faults.append(f"leak: {key[0]} {key[1]} is in {split_of[key]} and in {fact.split}")
-    return faults
+        columns = {name: array for name, array in columns_of(file).items() if is_hashed(name)}
+        texts = sum(len(array) for name, array in columns.items() if name != "data")
+        with Progress("verify", len(packed) + texts, "rows") as progress:
+            measured, keys = _measure(packed, file, progress)
+            digests = {
+                name: read_digest(array, progress.advance)
+                for name, array in columns.items()
+                if name != "data"
+            }
+        digests["data"] = measured.digest()
+        _check_contents(packed, file, measured, digests, found)
+        if not found.faults:
+            _check_sums(packed, file, measured, found)
+    _check_leaks(packed, keys, found)
+    _check_licences(packed, found, strict=strict)
+    return found
 
 
-def readable(summary: dict[str, Any]) -> str:
-    """The summary as lines for a person."""
-    lines = [
-        f"{summary['path']}: {summary['pictures']} pictures of "
-        f"{'x'.join(str(side) for side in summary['shape'])}, schema {summary['schema']}",
-        "splits    " + ", ".join(f"{k} {n}" for k, n in summary["splits"].items()),
-        "licences  " + ", ".join(f"{k} {n}" for k, n in summary["licences"].items()),
-        "sources   " + ", ".join(f"{k} {n}" for k, n in summary["sources"].items()),
-        f"content   {summary['content_hash'][:16]}, after event {summary['event_id']}",
-        "config    " + json.dumps(summary["config"], sort_keys=True),
-        f"{'class':<16}{'train':>7}{'cal':>6}{'test':>6}",
+def _measure(
+    packed: PackedDataset, file: h5py.File, progress: Progress
+) -> tuple[PictureMeasure, Keys]:
+    """Go over all pictures once: their measure in one thread, a key of each in the other."""
+    rows = max(int(file["checks/data"].attrs["rows"]), 1)
+    measured = PictureMeasure(len(packed), packed.shape[1:], rows)
+    keys = np.zeros(len(packed), np.uint64)
+    with ThreadPoolExecutor(1, "measure") as pool:
+        for start, data in packed.blocks():
+            pending = pool.submit(measured.update, data, packed.splits[start : start + len(data)])
+            keys[start : start + len(data)] = keys_of_pictures(data)
+            pending.result()
+            progress.advance(len(data))
+    measured.finish()
+    return measured, keys
+
+
+def _check_contents(
+    packed: PackedDataset,
+    file: h5py.File,
+    measured: PictureMeasure,
+    digests: dict[str, bytes],
+    found: Findings,
+) -> None:
+    """The content hash; where it differs, the rows and columns that were altered."""
+    written = [row.tobytes() for row in file["checks/data"][:]]
+    rows = int(file["checks/data"].attrs["rows"])
+    pairs = enumerate(zip(measured.checks, written, strict=False))
+    altered = [place for place, (now, then) in pairs if now != then]
+    parts = [f"rows {_spans(altered, rows, len(packed))} of data"] if altered else []
+    if len(written) != len(measured.checks):
+        parts.append("checks/data")
+    told = json.loads(file["checks"].attrs.get("columns", "{}"))
+    parts += [
+        seen(name)
+        for name in sorted(digests)
+        if name != "data" and told.get(name) != digests[name].hex()
     ]
-    for name, counts in summary["classes"].items():
-        lines.append(f"{name:<16}{counts['train']:>7}{counts['cal']:>6}{counts['test']:>6}")
-    return "\n".join(lines)
+    parts += [f"{name} (gone)" for name in sorted(set(told) - set(digests))]
+    if combined_hash(file, digests) != packed.content_hash:
+        what = "; ".join(parts[:_MOST_NAMED]) or "the names of classes or the hash itself"
+        found.faults.append(f"content hash differs: altered after packing: {what}")
+    elif parts:
+        found.faults.append(f"checks do not fit the contents: {'; '.join(parts[:_MOST_NAMED])}")
 
 
-def sample_sheet(packed: PackedDataset, per_class: int = 12, scale: int = 2) -> Image.Image:
-    """A picture of the first pictures of every class, a row each, enlarged `scale` times."""
-    rows: list[Pixels] = []
-    for label in range(-1, len(packed.label_names)):
-        members = (packed.labels == label).nonzero()[0][:per_class]
-        if len(members):
-            rows.append(packed.data[members])
-    sheet = Image.new("RGB", (per_class * packed.width, len(rows) * packed.height), "white")
-    for down, pictures in enumerate(rows):
-        for across, picture in enumerate(pictures):
-            tile = Image.fromarray(picture.transpose(1, 2, 0))
-            sheet.paste(tile, (across * packed.width, down * packed.height))
-    size = (sheet.width * scale, sheet.height * scale)
-    return sheet.resize(size, Image.Resampling.NEAREST)
+def _spans(blocks: list[int], rows: int, count: int) -> str:
+    """Blocks as ranges of rows: "64-127, 256-299"."""
+    runs = np.split(np.array(blocks), np.flatnonzero(np.diff(blocks) > 1) + 1)
+    spans = [f"{run[0] * rows}-{min((run[-1] + 1) * rows, count) - 1}" for run in runs]
+    more = f" and {len(spans) - _MOST_NAMED} more" if len(spans) > _MOST_NAMED else ""
+    return ", ".join(spans[:_MOST_NAMED]) + more
+
+
+def _check_sums(
+    packed: PackedDataset, file: h5py.File, measured: PictureMeasure, found: Findings
+) -> None:
+    """What the pack says besides its contents: seal, statistics, shares and counts."""
+    if str(file.attrs["cal_seal"]) != measured.seal():
+        found.faults.append("the seal of the split cal is not of its pictures: do not trust it")
+    for name, value in zip(("mean", "deviation"), measured.statistics(), strict=True):
+        if not np.array_equal(file[f"stats/{name}"][:], value):
+            found.faults.append(f"stats/{name} is not of the pictures")
+    for scheme in packed.schemes:
+        labels, names = packed.scheme(scheme)
+        counts = np.bincount(labels[labels >= 0], minlength=len(names))
+        probs = file[f"labels/{scheme}"].attrs.get("probs")
+        if probs is not None and not _are_shares(np.asarray(probs), counts):
+            found.faults.append(f"labels/{scheme}: probs are not the shares of its classes")
+    told = json.loads(str(file.attrs["counts"]))
+    splits = {name: len(packed.rows(name)) for name in SPLITS if len(packed.rows(name))}
+    if not isinstance(told, dict) or told.get("split") != splits:
+        found.faults.append(f"counts of the splits are not {splits}")
+
+
+def _are_shares(probs: NDArray[Any], counts: NDArray[np.int64]) -> bool:
+    return probs.shape == counts.shape and np.allclose(probs, counts / max(counts.sum(), 1))
+
+
+def _check_leaks(packed: PackedDataset, keys: Keys, found: Findings) -> None:
+    """Each pair of rows that should share a split and does not, told under one head only."""
+    told = np.zeros(len(packed), bool)
+    digests = packed.column("sha256")
+    kinds: list[tuple[str, NDArray[Any]]] = [
+        ("group", packed.column("group")),
+        ("original", original_keys(packed)),
+        ("pixels of row", keys),
+    ]
+    for what, values in kinds:
+        known = np.ones(len(packed), bool) if what.startswith("pixels") else values != 0
+        leaks = list(_leaks(values, packed.splits, known & ~told))
+        for rows in leaks[:_MOST_NAMED]:
+            name = {
+                "group": str(values[rows[0]]),
+                "original": digests[rows[0]].tobytes().hex(),
+            }.get(what, str(rows[0]))
+            first, other = rows[0], rows[packed.splits[rows] != packed.splits[rows[0]]][0]
+            found.faults.append(
+                f"leak: {what} {name} is in {SPLITS[packed.splits[first]]} and in "
+                f"{SPLITS[packed.splits[other]]} (rows {first} and {other})"
+            )
+        if len(leaks) > _MOST_NAMED:
+            found.faults.append(f"leak: {len(leaks) - _MOST_NAMED} more of the kind {what}")
+        for rows in leaks:
+            told[rows] = True
+    hashes = packed.column("phash")
+    alike = sum(1 for _ in _leaks(hashes, packed.splits, (hashes != 0) & ~told))
+    if alike:
+        found.warnings.append(f"{alike} perceptual hashes are in more than one split: look alike")
+
+
+def _leaks(
+    values: NDArray[Any], splits: NDArray[np.uint8], among: NDArray[np.bool_]
+) -> Iterator[NDArray[np.int64]]:
+    """The rows, ascending, of each value that more than one split has, among some of the rows."""
+    rows = np.flatnonzero(among)
+    if not len(rows):
+        return
+    rows = rows[np.argsort(values[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(values[rows], prepend=values[rows[0]]) != 0)
+    starts = np.concatenate([[0], starts])
+    lowest = np.minimum.reduceat(splits[rows], starts)
+    highest = np.maximum.reduceat(splits[rows], starts)
+    ends = np.concatenate([starts[1:], [len(rows)]])
+    for place in np.flatnonzero(lowest != highest).tolist():
+        yield rows[starts[place] : ends[place]]
+
+
+def _check_licences(packed: PackedDataset, found: Findings, *, strict: bool) -> None:
+    counts = count_texts(packed, "licence")
+    unknown = sum(count for licence, count in counts.items() if licence.lower() in _UNKNOWN)
+    lines = [f"{unknown} pictures have no known licence"] if unknown else []
+    for licence, count in counts.items():
+        if any(word in licence.lower() for word in _RESERVED):
+            lines.append(f"{count} pictures reserve all rights ({seen(licence)[:80]})")
+    (found.faults if strict else found.warnings).extend(lines)

@@ -1,19 +1,30 @@
 """Which pictures a pack takes, and to which split each of them goes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dataset.catalog import Catalog
-from dataset.catalog.packables import UNKNOWN_LICENCES, Packable
-from dataset.duplicates import DEFAULT_RADIUS, connected_pairs
 from dataset.errors import ConfigError
 from dataset.likeness import LARGEST_RADIUS
 from dataset.pixels import Background
-from dataset.provenance import Split
-from dataset.records import Origin, Status
-from dataset.splits import assign_splits
-from dataset.star_cover import connected
+from dataset.provenance import SPLITS
+from dataset.records import Status
+from dataset.split_keys import SplitBy, places_of, split_keys
+from dataset.splits import (
+    assign_splits,
+    components,
+    draw,
+    empty_splits,
+    joined_by,
+    within_limits,
+)
+from dataset.star_cover import DEFAULT_RADIUS, Settlement
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +46,7 @@ class PackConfig:
     min_per_class: int = 0  # classes of fewer pictures are left out whole
     balance: Literal["none", "smallest"] = "none"  # smallest: of each class as many as of that
     radius: int = DEFAULT_RADIUS  # pictures this near (pHash bits) share a split
-    split_by: Literal["group", "source", "author", "site", "brand"] = "group"  # never parted, too
+    split_by: SplitBy = "group"  # what is never parted beside near-duplicates
     cal: float = 0.1  # share of groups kept back to calibrate the novelty check
     test: float = 0.05  # share of groups kept back for evaluation
     seed: int = 0  # of the shuffle and the split
@@ -45,24 +56,58 @@ class PackConfig:
     def __post_init__(self) -> None:
         if not 8 <= self.size <= 512:
             raise ConfigError(f"size is {self.size}; it must be 8 to 512 pixels")
-        if self.cal < 0 or self.test < 0 or self.cal + self.test > 0.9:
+        if not (self.cal >= 0 and self.test >= 0 and self.cal + self.test <= 0.9):
             raise ConfigError("cal and test are shares: each at least 0, together at most 0.9")
         if not 0 <= self.radius <= LARGEST_RADIUS:
             raise ConfigError(f"radius is {self.radius}; it must be 0 to {LARGEST_RADIUS} bits")
-        if self.per_class < 0 or self.seed < 0:
-            raise ConfigError("per_class and seed must be at least 0")
+        if not 0 <= self.sharpness <= 4:
+            raise ConfigError(f"sharpness is {self.sharpness:g}; it must be 0 to 4 (1: unchanged)")
+        if min(self.per_class, self.min_per_class, self.seed) < 0:
+            raise ConfigError("per_class, min_per_class and seed must be at least 0")
         if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
             raise ConfigError(f"name {self.name!r} must be letters, digits, dots, - and _")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The pictures of a pack in order of SHA-256; `group_of` joins those that show the same, which
-    `split_of` never parts. Both by id."""
+    """The pictures of a pack (n,) in order of SHA-256, as columns.
 
-    pictures: list[Packable]
-    group_of: dict[int, int]
-    split_of: dict[int, Split]
+    `sha256` (n, 32) bytes; `label` places in `label_names`, -1 for none; `group` the smallest id
+    of those that show the same; `split` places in SPLITS. No split parts a group, nor what
+    `split_by` keeps together. `empty` are the splits that were asked for and came to nothing;
+    `alone` are the classes of a single group, which trains.
+    """
+
+    id: Integers
+    sha256: NDArray[np.uint8]
+    label: NDArray[np.int32]
+    label_names: list[str]
+    group: Integers
+    split: NDArray[np.uint8]
+    byte_count: Integers
+    empty: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Pictures by split, those that there are."""
+        counts = np.bincount(self.split, minlength=len(SPLITS)).tolist()
+        return {name: n for name, n in zip(SPLITS, counts, strict=True) if n}
+
+    def classes(self) -> dict[str, dict[str, int]]:
+        """Pictures by class, "(no label)" for none, and split."""
+        cells = (self.label.astype(np.int64) + 1) * len(SPLITS) + self.split
+        size = (len(self.label_names) + 1) * len(SPLITS)
+        table = np.bincount(cells, minlength=size).reshape(-1, len(SPLITS))
+        names = ["(no label)", *self.label_names]
+        return {
+            name: dict(zip(SPLITS, row, strict=True))
+            for name, row in sorted(zip(names, table.tolist(), strict=True))
+            if any(row)
+        }
 
 
 def select(catalog: Catalog, config: PackConfig) -> Selection:
@@ -71,43 +116,154 @@ def select(catalog: Catalog, config: PackConfig) -> Selection:
 
     Raises ConfigError for a label that no picture has.
     """
-    pictures = _wanted(catalog, config)
-    pairs = connected_pairs(catalog, config.radius, {one.id for one in pictures})
-    joined = connected(pairs, {image_id for pair in pairs for image_id in pair})
-    group_of = {one.id: joined.get(one.id, one.id) for one in pictures}
-    # By the smallest SHA-256 of its members, in which order the pictures stand.
-    key_of: dict[int, str] = {}
-    members: dict[str, list[str]] = {}
-    for one in pictures:
-        key = key_of.setdefault(group_of[one.id], one.sha256)
-        members.setdefault(key, []).append(one.label)
-    split_of_key = assign_splits(members, cal=config.cal, test=config.test, seed=config.seed)
-    split_of = {one.id: split_of_key[key_of[group_of[one.id]]] for one in pictures}
-    return Selection(pictures, group_of, split_of)
+    found = _wanted(catalog, config)
+    by_id = np.argsort(found.id)
+    ids = found.id[by_id]
+    a, b = tied_pairs(catalog, config.radius)
+    pairs = [places_of(ids, ends) for ends in (a, b)]
+    both = pairs[0][0] & pairs[1][0]
+    a, b = (by_id[places_of(ids, ends[both])[1]] for ends in (a, b))
+    c, d = same_pairs(catalog.judgements.pairs.settled(), ids)
+    root = components(len(ids), np.concatenate([a, by_id[c]]), np.concatenate([b, by_id[d]]))
+    group = found.id.copy()
+    np.minimum.at(group, root, found.id)
+    unit = root
+    if config.split_by != "group":
+        keys = np.zeros(len(ids), np.uint64)
+        keys[by_id] = split_keys(catalog, config.split_by, ids)
+        unit = joined_by(root, keys)
+    split = _splits(found, unit, config)
+    return Selection(
+        id=found.id,
+        sha256=found.sha256,
+        label=found.label,
+        label_names=found.label_names,
+        group=group[root],
+        split=split,
+        byte_count=found.byte_count,
+        empty=empty_splits(split, cal=config.cal, test=config.test) if len(ids) else (),
+        alone=_alone(found, unit) if config.cal + config.test > 0 else (),
+    )
 
 
-def _wanted(catalog: Catalog, config: PackConfig) -> list[Packable]:
-    """The pictures that the config asks for, in order of SHA-256, in whatever order they came."""
-    found = catalog.packables.all(config.statuses)
+@dataclass(frozen=True)
+class _Wanted:
+    """The pictures that the config asks for (n,) in order of SHA-256."""
+
+    id: Integers
+    sha256: NDArray[np.uint8]
+    label: NDArray[np.int32]
+    label_names: list[str]
+    byte_count: Integers
+
+
+def _wanted(catalog: Catalog, config: PackConfig) -> _Wanted:
     if config.labels:
         unknown = set(config.labels) - set(catalog.images.counts("label"))
         if unknown:
             raise ConfigError(f"labels: no picture is labelled {', '.join(sorted(unknown))}")
-        found = [one for one in found if one.label in config.labels]
+    ids, contents = [np.zeros(0, np.int64)], [np.zeros((0, 32), np.uint8)]
+    codes, stars, sizes = [np.zeros(0, np.int32)], [np.zeros(0, np.int8)], [np.zeros(0, np.int64)]
+    code_of: dict[str, int] = {}
+    for block in catalog.packables.blocks(config.statuses):
+        ids.append(block.id)
+        contents.append(block.sha256)
+        codes.append(
+            np.array([code_of.setdefault(name, len(code_of)) for name in block.label], np.int32)
+        )
+        stars.append(block.stars)
+        sizes.append(block.byte_count)
+    every, sha256 = np.concatenate(ids), np.concatenate(contents)
+    ids.clear()
+    contents.clear()
+    label, size, star = np.concatenate(codes), np.concatenate(sizes), np.concatenate(stars)
+    kept = np.ones(len(every), bool)
+    if config.labels:
+        kept &= np.isin(label, [code_of[name] for name in config.labels if name in code_of])
     if config.licences:
-        allowed = catalog.packables.licensed(config.licences)
-        found = [one for one in found if one.id in allowed]
-    if config.per_class:
-        best: dict[str, list[Packable]] = {}
-        for one in sorted(found, key=lambda one: (-one.stars, one.sha256)):
-            if len(best.setdefault(one.label, [])) < config.per_class:
-                best[one.label].append(one)
-        found = sorted((one for kept in best.values() for one in kept), key=lambda p: p.sha256)
-    return found
+        kept &= np.isin(every, catalog.packables.licensed(config.licences))
+    rows = np.flatnonzero(kept)
+    rows = rows[in_order(sha256[rows])]
+    names = sorted(name for name in code_of if name)
+    place_of = {name: place for place, name in enumerate(names)} | {"": -1}
+    places = np.array([place_of[name] for name in code_of] or [0], np.int32)[label[rows]]
+    rows, places = _limited(rows, places, star[rows], config)
+    there, packed = np.unique(places, return_inverse=True)
+    shift = int(len(there) > 0 and there[0] < 0)
+    return _Wanted(
+        id=every[rows],
+        sha256=sha256[rows],
+        label=(packed - shift).astype(np.int32),
+        label_names=[names[place] for place in there[shift:].tolist()],
+        byte_count=size[rows],
+    )
 
 
-def best_origin(origins: Sequence[Origin]) -> Origin:
-    """The first origin with a known licence, else the first; `Packables.licences` knows its
-    licence."""
-    known = [origin for origin in origins if origin.licence not in UNKNOWN_LICENCES]
-    return (known or list(origins) or [Origin(url="")])[0]
+def _limited(
+    rows: Integers, label: NDArray[np.int32], stars: NDArray[np.int8], config: PackConfig
+) -> tuple[Integers, NDArray[np.int32]]:
+    kept = within_limits(
+        label,
+        stars,
+        most=config.per_class,
+        least=config.min_per_class,
+        level=config.balance == "smallest",
+    )
+    return rows[kept], label[kept]
+
+
+def in_order(sha256: NDArray[np.uint8]) -> Integers:
+    """The order (n,) in which digests (n, 32) ascend."""
+    first = np.ascontiguousarray(sha256[:, :8]).view(">u8")[:, 0].astype(np.uint64)
+    order: Integers = np.argsort(first, kind="stable")
+    if (first[order[1:]] == first[order[:-1]]).any():  # as good as never
+        order = np.lexsort(np.ascontiguousarray(sha256).view(">u8").T[::-1])
+    return order
+
+
+def tied_pairs(catalog: Catalog, radius: int) -> tuple[Integers, Integers]:
+    """The pairs (P,), (P,) of ids within a radius but for those that a person told apart."""
+    a, b = catalog.packables.near(radius)
+    settled = catalog.judgements.pairs.settled()
+    if not settled.apart:
+        return a, b
+    decided = np.array([one for those in settled.same.all().values() for one in those], np.int64)
+    apart = np.fromiter(settled.apart, np.int64)
+    decided = np.union1d(decided, apart)
+    doubtful = np.flatnonzero(np.isin(a, decided) & np.isin(b, decided))
+    ends = zip(a[doubtful].tolist(), b[doubtful].tolist(), strict=True)
+    told = doubtful[np.array([settled.are_apart(*pair) for pair in ends], bool)]
+    return np.delete(a, told), np.delete(b, told)
+
+
+def same_pairs(settled: Settlement, ids: Integers) -> tuple[Integers, Integers]:
+    """Pairs (P,), (P,) of places in the ascending `ids` that connect what a person called the
+    same, over whichever pictures."""
+    found = []
+    for those in settled.same.all().values():
+        _there, places = places_of(ids, np.array(those, np.int64))
+        found += list(pairwise(places.tolist()))
+    pairs = np.array(found, np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _splits(found: _Wanted, unit: Integers, config: PackConfig) -> NDArray[np.uint8]:
+    lots = np.zeros(len(unit), np.uint64)
+    for first in np.flatnonzero(unit == np.arange(len(unit))):
+        lot = draw(found.sha256[first].tobytes().hex(), config.seed)
+        lots[first] = int.from_bytes(lot[:8], "big")
+    return assign_splits(
+        unit,
+        found.label,
+        lots,
+        cal=config.cal,
+        test=config.test,
+        by_class=config.split_by == "group",
+    )
+
+
+def _alone(found: _Wanted, unit: Integers) -> tuple[str, ...]:
+    """The classes of which there is one group only."""
+    firsts = unit == np.arange(len(unit))
+    groups = np.bincount(found.label[firsts] + 1, minlength=len(found.label_names) + 1)
+    return tuple(n for n, count in zip(found.label_names, groups[1:], strict=True) if count == 1)

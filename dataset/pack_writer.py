@@ -3,7 +3,7 @@
 data               uint8 (N, C, H, W), contiguous, uncompressed; C is 1, 3 or 4
 images             the same array under another name
 labels/label       int64 (N,), -1 for none; attributes `names` (JSON list), `probs` (share of each)
-labels/<scheme>    further classes of the same kind, such as clusters of an imported file
+labels/<scheme>    further classes of the same kind, such as resnet/rc_64 of an imported file
 split              uint8 (N,), 0 train, 1 cal, 2 test (attribute `names`)
 meta_data/names    UTF-8 (N,), one short name a picture, where readers of LLD look for it
 provenance/<name>  one column a fact (dataset/provenance.py lists them)
@@ -12,14 +12,18 @@ encoded/blob, encoded/offsets      the original files, if asked for; row i as ab
 embeddings/<name>  float32 (N, D), if asked for
 stats/mean, stats/deviation        float64 (C,), of the training rows, in 0..1
 checks/data        uint8 (B, 32), SHA-256 of each `rows` rows of data
+checks             attribute `columns`: the digest of every column, JSON
+(past the end)      a checksum of all but data (dataset/pack_trailer.py); HDF5 does not see it
 root attributes    schema, created_by, made_with, config, event_id, counts, cal_seal, content_hash
 """
 
+import glob
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +34,7 @@ import PIL
 from numpy.typing import NDArray
 
 from dataset.atomic_file import atomic_path
+from dataset.pack_blocks import Block, PackHead
 from dataset.pack_columns import (
     Column,
     NumberColumn,
@@ -39,65 +44,34 @@ from dataset.pack_columns import (
     TextColumn,
     combined_hash,
 )
-from dataset.packed import SCHEMA
+from dataset.pack_measure import rows_at_once
+from dataset.pack_opening import SCHEMA
+from dataset.pack_trailer import write_trailer
 from dataset.provenance import NUMBER_COLUMNS, REAL_COLUMNS, SPLITS, TEXT_COLUMNS, Provenance
 from dataset.records import Caption
 
+__all__ = ["Block", "PackHead", "rows_at_once", "write_blocks", "write_pack"]
 
-@dataclass(frozen=True, kw_only=True)
-class PackHead:
-    """What is known of a pack before its first row: `shape` is (C, H, W), `schemes` names the
-    classes of further labels, `embeddings` the length of each kind of vector."""
-
-    count: int
-    shape: tuple[int, int, int]
-    label_names: Sequence[str] = ()
-    config: Mapping[str, Any] = field(default_factory=dict)
-    event_id: int = 0
-    schemes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    embeddings: Mapping[str, int] = field(default_factory=dict)
-    has_originals: bool = False
-
-    @property
-    def block_rows(self) -> int:
-        """How many rows are best handed over at once: a few megabytes."""
-        return rows_at_once(self.shape)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """Rows that follow one another: `data` uint8 (n, C, H, W), `labels` (n,) from -1, `splits`
-    (n,) places in SPLITS. `facts`, `captions` and `originals` have n entries or none."""
-
-    data: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    splits: NDArray[np.uint8]
-    facts: Sequence[Provenance] = ()
-    captions: Sequence[Sequence[Caption]] = ()
-    originals: Sequence[bytes] = ()
-    schemes: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
-    embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, data: NDArray[np.uint8], facts: Sequence[Provenance], **more: Any) -> "Block":
-        """A block whose labels and splits are those that its facts say."""
-        labels = np.array([fact.label for fact in facts], np.int64)
-        splits = np.array([SPLITS.index(fact.split) for fact in facts], np.uint8)
-        return cls(data=data, labels=labels, splits=splits, facts=facts, **more)
+# An attribute holds 64 KiB: beyond that the shares are left to the reader's counting.
+_MOST_PROBS = 8000
 
 
 def write_blocks(path: Path, head: PackHead, blocks: Iterable[Block]) -> str:
     """Write a pack from blocks in order and return its content hash (SHA-256, hexadecimal).
 
-    The same arguments, cut alike, give the same bytes; cut otherwise, the same content hash.
+    The same arguments, cut alike, give the same bytes; cut otherwise, the same content hash. A
+    block is done with when the next one is asked for, so its arrays may be used again.
     Nothing but `path` is written, and that whole or not at all. Raises ValueError when the blocks
     do not add up to `head`.
     """
     _remove_stale(path)
-    with atomic_path(path) as partial, _Writer(partial, head) as writer:
-        for block in blocks:
-            writer.append(block)
-        return writer.finish()
+    with atomic_path(path) as partial:
+        with _Writer(partial, head) as writer:
+            for block in blocks:
+                writer.append(block)
+            digest = writer.finish()
+        write_trailer(partial, *writer.place)
+        return digest
 
 
 def write_pack(
@@ -135,8 +109,10 @@ def write_pack(
             start += len(part)
 
     parts = _cut(data) if isinstance(data, np.ndarray) else iter(data)
-    first = next(parts)
-    parts = (part for some in ((first,), parts) for part in some)
+    first = next(parts, None)
+    if first is None:
+        raise ValueError("no pictures, and so no shape of a picture")
+    parts = chain((first,), parts)
     head = PackHead(
         count=len(labels),
         shape=first.shape[1:],
@@ -147,11 +123,6 @@ def write_pack(
     return write_blocks(path, head, blocks())
 
 
-def rows_at_once(shape: Sequence[int]) -> int:
-    """Rows of (C, H, W) bytes in a block: about 12 MB, at least 16 and at most 4096 rows."""
-    return int(min(max((12 << 20) // int(np.prod(shape)), 16), 4096))
-
-
 class _Writer:
     """A pack that is being written, column by column; the hashes are made beside the writing."""
 
@@ -160,7 +131,7 @@ class _Writer:
         self._file = h5py.File(path, "w")
         self._hasher = ThreadPoolExecutor(1, "hash")
         count, file = head.count, self._file
-        self._pictures = PictureColumn(file, path, count, head.shape, rows_at_once(head.shape))
+        self._pictures = PictureColumn(file, path, count, head.shape)
         file["images"] = file["data"]
         labels = {"label": head.label_names, **head.schemes}
         self._labels = {
@@ -187,7 +158,6 @@ class _Writer:
         }
         self._counts: dict[str, dict[str, int]] = {"split": {}, "licence": {}}
         self._histograms = {name: np.zeros(len(names), np.int64) for name, names in labels.items()}
-        self._pending: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -206,8 +176,7 @@ class _Writer:
         head, n = self._head, len(block.data)
         self._check(block)
         data = np.ascontiguousarray(block.data, np.uint8)
-        self._wait()
-        self._pending = self._hasher.submit(self._pictures.measure, data, block.splits)
+        measured = self._hasher.submit(self._pictures.measured.update, data, block.splits)
         self._pictures.write(self._row, data)
         for name, column in self._labels.items():
             values = block.labels if name == "label" else block.schemes[name]
@@ -225,21 +194,30 @@ class _Writer:
             self._embeddings[name].append(block.embeddings[name])
         self._count("split", [SPLITS[code] for code in block.splits.tolist()])
         self._row += n
+        measured.result()
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the pictures start in the file, and how many bytes they have."""
+        return self._pictures.offset, self._head.count * int(np.prod(self._head.shape))
 
     def finish(self) -> str:
         """Write what is known only at the end; returns the content hash."""
         head, file = self._head, self._file
         if self._row != head.count:
             raise ValueError(f"{self._row} pictures for {head.count} rows")
-        self._wait()
         self._pictures.finish()
         names = {"label": head.label_names, **head.schemes}
         for name, column in self._labels.items():
             histogram = self._histograms[name].astype(np.float64)
             column.dataset.attrs["names"] = json.dumps(list(names[name]), ensure_ascii=False)
-            column.dataset.attrs["probs"] = histogram / max(histogram.sum(), 1.0)
+            if len(histogram) <= _MOST_PROBS:
+                column.dataset.attrs["probs"] = histogram / max(histogram.sum(), 1.0)
         file["split"].attrs["names"] = json.dumps(SPLITS)
-        digest = combined_hash(file, {c.name: c.digest() for c in self._columns()})
+        digests = {column.name: column.digest() for column in self._columns()}
+        digest = combined_hash(file, digests)
+        told = {name: found.hex() for name, found in digests.items()}
+        file["checks"].attrs["columns"] = json.dumps(told, sort_keys=True)
         versions = {"h5py": h5py.__version__, "numpy": np.__version__, "pillow": PIL.__version__}
         file.attrs["schema"] = SCHEMA
         file.attrs["created_by"] = "Pedigree"
@@ -247,7 +225,7 @@ class _Writer:
         file.attrs["event_id"] = head.event_id
         file.attrs["config"] = json.dumps(dict(head.config), sort_keys=True)
         file.attrs["counts"] = json.dumps(self._counts, sort_keys=True)
-        file.attrs["cal_seal"] = self._pictures.seal()
+        file.attrs["cal_seal"] = self._pictures.measured.seal()
         file.attrs["content_hash"] = digest
         return digest
 
@@ -272,10 +250,10 @@ class _Writer:
             return
         self._names.append([fact.caption or fact.url for fact in facts])
         for name, texts in self._texts.items():
-            texts.append([getattr(fact, name) for fact in facts])
+            texts.append(list(map(attrgetter(name), facts)))
         for name, numbers in (self._numbers | self._reals).items():
             # None becomes NaN.
-            numbers.append(np.array([getattr(fact, name) for fact in facts], numbers.dtype))
+            numbers.append(np.array(list(map(attrgetter(name), facts)), numbers.dtype))
         digests = b"".join(bytes.fromhex(fact.sha256).ljust(32, b"\0") for fact in facts)
         self._sha256.append(np.frombuffer(digests, np.uint8).reshape(-1, 32))
         self._phash.append(np.array([int(fact.phash or "0", 16) for fact in facts], np.uint64))
@@ -293,17 +271,20 @@ class _Writer:
             raise ValueError(
                 f"a block {block.data.shape} at row {self._row} of {head.count} x {head.shape}"
             )
-        for there in (len(block.labels), len(block.splits), *map(len, block.schemes.values())):
-            if there != n:
-                raise ValueError(f"{there} labels or splits for {n} pictures")
+        schemes = {name: block.schemes.get(name, ()) for name in head.schemes}
+        vectors = (block.embeddings.get(name, ()) for name in head.embeddings)
+        for values in (block.labels, block.splits, *schemes.values(), *vectors):
+            if len(values) != n:
+                raise ValueError(f"{len(values)} labels, splits or vectors for {n} pictures")
+        classes = {"label": head.label_names, **head.schemes}
+        for name, labels in {**schemes, "label": block.labels}.items():
+            if n and not -1 <= np.min(labels) <= np.max(labels) < len(classes[name]):
+                raise ValueError(f"a label of {name} is none of its {len(classes[name])} classes")
+        if n and np.max(block.splits) >= len(SPLITS):
+            raise ValueError(f"a split is none of {', '.join(SPLITS)}")
         for there in (len(block.facts), len(block.captions), len(block.originals)):
             if there not in (0, n):
                 raise ValueError(f"{there} facts, captions or originals for {n} pictures")
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
 
 
 def _cut(data: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
@@ -313,11 +294,11 @@ def _cut(data: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 def _remove_stale(path: Path) -> None:
     """Remove what killed writers of the same pack left behind."""
-    for partial in path.parent.glob(f".{path.name}.*.partial"):
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         writer = partial.name.removesuffix(".partial").rpartition(".")[2]
         try:
             os.kill(int(writer), 0)
-        except (ProcessLookupError, ValueError):
+        except (ProcessLookupError, ValueError, OverflowError):
             partial.unlink(missing_ok=True)
         except PermissionError:
             continue  # somebody else's process lives under that number

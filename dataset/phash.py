@@ -40,6 +40,14 @@ def frequency_bits(grey: NDArray[np.uint8], side: int) -> NDArray[np.bool_]:
     return np.ravel(low > np.median(low))
 
 
+def many_frequency_words(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """The 64-bit pHashes (n,) of (n, 32, 32) grey pictures: what `frequency_bits` has of each."""
+    basis = _basis(8, grey.shape[-1])
+    low = (basis @ grey.astype(np.float64) @ basis.T).reshape(-1, 64)
+    bits = low > np.median(low, axis=1, keepdims=True)
+    return np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)
+
+
 def difference_bits(grey: Image.Image) -> NDArray[np.bool_]:
     """(64,) bits of a 9x8 grey image: whether each pixel is brighter than its left one (dHash)."""
     return np.ravel(imagehash.dhash(grey).hash)

@@ -17,6 +17,7 @@ from dataset.errors import PictureError
 from dataset.profiles import to_srgb
 
 Size = tuple[int, int]  # width, height
+Tables = tuple[tuple[int, ...], ...]
 
 # Pillow warns of odd metadata, and of sizes that are checked here anyway. Said once and for the
 # whole process: to silence it call by call is not safe between threads.
@@ -87,7 +88,7 @@ class Raster:
     width: int
     height: int
     rgba: Image.Image | None = None
-    jpeg_tables: tuple[tuple[int, ...], ...] = ()
+    jpeg_tables: Tables = ()
 
 
 def decode(
@@ -120,18 +121,22 @@ def rasterise(
     With `least_side` a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls
     below that; all of the file is still read, and its `pixel_sha256` is of these pixels.
     """
-    limits = limits or PixelLimits()
-    _check_bytes(content, limits)
-    kind, image, size = _loaded(content, limits, least_side)
-    tables = tuple(tuple(table) for table in getattr(image, "quantization", {}).values())
-    image, is_turned = _upright(image)
-    image = to_srgb(image)
-    size = (size[1], size[0]) if is_turned else size
+    kind, image, size, tables = _seen(content, limits, least_side)
     rgba = _to_rgba(image)
     if rgba is None:
         return replace(_opaque(_to_rgb(image), kind, size), jpeg_tables=tables)
     del image  # of a large picture one copy less at a time
     return _flattened(rgba, kind, background, size)
+
+
+def colour_image(
+    content: bytes, *, limits: PixelLimits | None = None, least_side: int | None = None
+) -> tuple[Image.Image, Size]:
+    """The picture upright, in sRGB: RGB, or RGBA (straight alpha) where it can be seen through;
+    and its own size. Arguments and errors are those of `rasterise`; nothing is hashed."""
+    _, image, size, _ = _seen(content, limits, least_side)
+    rgba = _to_rgba(image)
+    return (rgba if rgba and _is_seen_through(rgba) else _to_rgb(rgba or image)), size
 
 
 def grey_image(
@@ -141,14 +146,22 @@ def grey_image(
 
     Same errors as `decode`. A JPEG's colours are not decoded at all.
     """
-    limits = limits or PixelLimits()
-    _check_bytes(content, limits)
     _, image, _ = _loaded(content, limits, least_side, "L")
     image, _ = _upright(image)
     rgba = _to_rgba(image)
     if rgba is None:
         return image if image.mode == "L" else _to_rgb(image).convert("L")
     return Image.fromarray(composite(np.asarray(rgba))).convert("L")
+
+
+def _seen(
+    content: bytes, limits: PixelLimits | None, least_side: int | None
+) -> tuple[str, Image.Image, Size, Tables]:
+    """Format, upright picture in sRGB, its own size and the tables of a JPEG."""
+    kind, image, size = _loaded(content, limits, least_side)
+    tables = tuple(tuple(table) for table in getattr(image, "quantization", {}).values())
+    image, is_turned = _upright(image)
+    return kind, to_srgb(image), (size[1], size[0]) if is_turned else size, tables
 
 
 def _check_bytes(content: bytes, limits: PixelLimits) -> None:
@@ -159,9 +172,11 @@ def _check_bytes(content: bytes, limits: PixelLimits) -> None:
 
 
 def _loaded(
-    content: bytes, limits: PixelLimits, least_side: int | None, mode: str | None = None
+    content: bytes, limits: PixelLimits | None, least_side: int | None, mode: str | None = None
 ) -> tuple[str, Image.Image, Size]:
     """Format, decoded first frame and size of anything that may be a picture."""
+    limits = limits or PixelLimits()
+    _check_bytes(content, limits)
     if content.startswith(icons.SIGNATURE):
         icon = _load_icon(icons.best_entry(content), limits)
         return "ICO", icon, icon.size
@@ -252,8 +267,9 @@ def _load(
     """Decode an opened picture that keeps the limits."""
     _check_size(image.size, limits)
     _check_frames(image, content, limits)
+    can_shrink = image.format == "JPEG" and (mode or min(image.size) >= 2 * (least_side or 0))
     try:
-        if least_side is not None and image.format == "JPEG":
+        if least_side and can_shrink:
             image.draft(mode, (least_side, least_side))
         image.load()
     except Image.DecompressionBombError as error:
@@ -310,7 +326,7 @@ def _opaque(rgb: Image.Image, kind: str, size: Size) -> Raster:
 
 def _flattened(rgba: Image.Image, kind: str, background: Background, size: Size) -> Raster:
     """An RGBA picture on its background; the hash is of what was there before, if seen through."""
-    if rgba.getchannel("A").getextrema()[0] == 255:
+    if not _is_seen_through(rgba):
         return _opaque(rgba.convert("RGB"), kind, size)
     shape = (rgba.height, rgba.width, 4)
     pixels = np.frombuffer(bytearray(rgba.tobytes()), np.uint8).reshape(shape)
@@ -319,6 +335,10 @@ def _flattened(rgba: Image.Image, kind: str, background: Background, size: Size)
     flat = composite(pixels, background)
     del pixels  # a large picture is not held in every form at once
     return Raster(Image.fromarray(flat), flat.tobytes(), kind, True, digest, *size, rgba=rgba)
+
+
+def _is_seen_through(rgba: Image.Image) -> bool:
+    return bool(rgba.getchannel("A").getextrema()[0] != 255)
 
 
 def _pixel_hash(size: Size, channels: int, data: bytes | memoryview) -> str:

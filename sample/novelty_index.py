@@ -22,6 +22,7 @@ from dataset.packed import PackedDataset
 from dataset.pixels import Pixels
 from dataset.progress import Progress
 from sample.embed import Embedder, Vectors
+from sample.pictures import as_colour, preparation
 from sample.views import View, apply_view, declared_views, mirror
 
 _SCHEMA = "novelty-index/1"
@@ -203,11 +204,10 @@ def build_index(
 
 
 def pack_pictures(pack: PackedDataset, rows: Rows) -> Pixels:
-    """Rows of a pack as (B, H, W, 3) uint8; grey packs are repeated to three channels."""
+    """Rows of a pack as (B, H, W, 3) uint8: grey three times, RGBA on the pack's background."""
     pictures = pack.data[rows].transpose(0, 2, 3, 1)
-    if pack.channels == 1:
-        pictures = np.repeat(pictures, 3, axis=3)
-    return np.ascontiguousarray(pictures[..., :3])
+    background = preparation(pack).background if pack.channels == 4 else "auto"
+    return np.ascontiguousarray(as_colour(pictures, background))
 
 
 def _workers() -> ThreadPoolExecutor:

@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dataset.composite import Background, composite
 from dataset.config import load_config
 from dataset.errors import ConfigError, DataError, PictureError
 from dataset.pack_selection import PackConfig
 from dataset.packed import PackedDataset
-from dataset.pixels import PixelLimits, Pixels, decode
-from dataset.preparation import prepare
+from dataset.pixels import PixelLimits, Pixels
+from dataset.preparation import RECIPE, decoded, prepare_picture
 from dataset.progress import track
 
 # What lies beside the pictures: from `draw`, and from the novelty check.
@@ -81,31 +82,52 @@ def trained_on(folder: Path) -> str | None:
 def decode_pictures(
     files: list[PictureFile], pack: PackedDataset
 ) -> tuple[list[PictureFile], Pixels, list[Unreadable]]:
-    """Decode to the pack's size: the readable files, (B, H, W, 3) uint8, and the others."""
+    """Decode to the pack's size: the readable files, (B, H, W, 3) uint8, and the others.
+
+    A picture of another size is prepared as the pack's were; in colour, or of a pack of grey ones
+    in grey, three times the same. What can be seen through lies on the pack's background.
+    """
     config = preparation(pack)
     readable, pictures, unreadable = [], [], []
     for file in track(files, "reading pictures", len(files), "pictures"):
         try:
-            rgb = decode(file.content, limits=_LIMITS).rgb
+            image, size = decoded(file.content, config, _LIMITS)
         except PictureError as error:
             unreadable.append(Unreadable(file.name, f"{error.reason}: {error}"))
             continue
-        same_size = rgb.shape[:2] == (pack.height, pack.width)
+        is_drawn = size == (pack.width, pack.height)  # by a model that learnt the sharpness, too
+        plain = replace(config, sharpness=1.0) if is_drawn else config
+        square = prepare_picture(image, plain, size)
         readable.append(file)
-        pictures.append(rgb if same_size else prepare(rgb, config))
+        pictures.append(np.array(square.convert("RGB")))
     shape = (0, pack.height, pack.width, 3)
     return readable, np.stack(pictures) if pictures else np.empty(shape, np.uint8), unreadable
 
 
 def preparation(pack: PackedDataset) -> PackConfig:
-    """How the pack's pictures were brought to its size; raises DataError if that is not square."""
+    """How the pack's pictures were brought to its size, without alpha: what is compared is what is
+    seen. Raises DataError if they are not square, or not grey, RGB or RGBA."""
     if pack.height != pack.width:
         raise DataError(
             f"pack {pack.path} holds pictures of {pack.width}x{pack.height}; only square ones work"
         )
-    kept: dict[str, Any] = {"size": pack.width}
-    kept |= {key: pack.config[key] for key in ("fit", "resample") if key in pack.config}
-    return load_config(PackConfig, kept)
+    if pack.channels not in (1, 3, 4):
+        raise DataError(
+            f"pack {pack.path} holds pictures of {pack.channels} channels; 1, 3 or 4 work"
+        )
+    kept: dict[str, Any] = {key: pack.config[key] for key in RECIPE if key in pack.config}
+    kept |= {"size": pack.width, "channels": "grey" if pack.channels == 1 else "rgb"}
+    return load_config(PackConfig, kept, origin=f"the recipe in pack {pack.path}")
+
+
+def as_colour(pictures: Pixels, background: Background = "auto") -> Pixels:
+    """(..., H, W, C) with C of 1, 3 or 4 as (..., H, W, 3): grey three times, alpha composited."""
+    if pictures.shape[-1] == 1:
+        return np.repeat(pictures, 3, axis=-1)
+    if pictures.shape[-1] == 4:
+        flat = [composite(one, background) for one in pictures.reshape(-1, *pictures.shape[-3:])]
+        return np.reshape(flat, (*pictures.shape[:-1], 3))
+    return pictures
 
 
 def content_hash(files: list[PictureFile]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from dataset.errors import ConfigError, DataError
-from dataset.importers import CAPTION_FILES, is_compressed, is_picture
+from dataset.imports.folder import CAPTION_FILES, is_compressed, is_picture
 from scrape.response import FetchError
 from scrape.tar_members import DAMAGE, MarkedTar, bytes_of, forget, is_plain, readable
 

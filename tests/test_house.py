@@ -22,7 +22,7 @@ DOORS = {
     "flask": ("curate_app/",),
     "waitress": ("curate_app/",),
     "sqlite3": ("dataset/catalog/",),
-    "h5py": ("dataset/pack", "dataset/importers"),
+    "h5py": ("dataset/pack", "dataset/imports/lld.py"),
     "imagehash": ("dataset/phash.py",),
     "numba": ("dataset/compiled.py", "dataset/hamming_join.py"),
     "torch": ("train/", "sample/"),

@@ -1,73 +1,125 @@
-"""Batches: the whole split on the device as bytes, in an order that is a function of the seed.
+"""Batches: the pictures of a split on the device, in an order that is a function of the seed.
 
 Batch after batch walks through one permutation of the split per epoch; where a batch begins is
 the count of images seen, so a resumed run meets exactly the pictures that it would have met.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from dataset.errors import DataError
+from dataset.errors import ConfigError, DataError
 from dataset.packed import PackedDataset
 from dataset.provenance import Split
+from train.augment import augmented
+from train.config import SEALED, AugmentConfig
 from train.counter import Stream, hashed, stream_key
+from train.device_data import Reading, place_pictures
+from train.order import Share
 
 
-class Batches:
-    """Draws (pictures, labels) for any position in the endless sequence of epochs."""
+class Batch(NamedTuple):
+    """What is learnt from at once; `augmentation` is all zeros for pictures left as they were."""
+
+    pictures: Tensor  # (B, C, H, W) float32 in [-1, 1]
+    labels: Tensor  # (B,) int64, -1 for none
+    augmentation: Tensor  # (B, CONDITIONS) float32
+
+
+class DeviceBatches:
+    """Draws a batch for any position in the endless sequence of epochs."""
 
     def __init__(
-        self, data: Tensor, labels: Tensor, *, seed: int, flip: bool, device: torch.device
+        self,
+        data: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        rows: NDArray[np.int64] | None = None,
+        *,
+        seed: int,
+        flip: bool,
+        device: torch.device,
+        augment: AugmentConfig | None = None,
+        reading: Reading = "auto",
     ) -> None:
-        """`data` uint8 (N, C, H, W), `labels` int64 (N,) with -1 for none."""
-        self.data, self.labels = data.to(device), labels.to(device)
+        """`data` uint8 (N, C, H, W), `labels` int64 (N,) with -1 for none; only `rows` are used.
+
+        `data` may be a memory map; on a CPU it stays one. Raises WorldError when `reading` is
+        "resident" and the device has no room for the split.
+        """
+        rows = np.arange(len(data), dtype=np.int64) if rows is None else rows
         self.seed, self.flip, self.device = seed, flip, device
-        self._orders: dict[int, Tensor] = {}
+        self.augment = augment or AugmentConfig()
+        own = torch.from_numpy(np.asarray(labels, dtype=np.int64)[rows])
+        self._count = len(rows)
+        self._source = place_pictures(data, rows, own, seed=seed, device=device, reading=reading)
 
     def __len__(self) -> int:
-        return len(self.data)
+        return self._count
 
     def order(self, epoch: int) -> Tensor:
-        """The rows (N,) in the order of `epoch`: a pure function of the seed and the epoch."""
-        if epoch not in self._orders:
-            self._orders = {e: order for e, order in self._orders.items() if e >= epoch - 1}
-            rows = torch.arange(len(self), device=self.device)
-            key = stream_key(self.seed, Stream.ORDER, epoch)
-            self._orders[epoch] = torch.argsort(hashed(key, rows), stable=True)
-        return self._orders[epoch]
+        """The pictures (N,) of the split, by number, in the order of `epoch`."""
+        return self._source.order.of_epoch(epoch)
 
-    def rows(self, images_seen: int, size: int) -> Tensor:
-        """The rows (size,) at positions images_seen ... of the endless sequence of epochs."""
-        parts: list[Tensor] = []
-        while size > 0:
-            epoch, start = divmod(images_seen, len(self))
-            part = self.order(epoch)[start : start + size]
-            parts.append(part)
-            images_seen, size = images_seen + len(part), size - len(part)
-        return torch.cat(parts)
+    def rows(self, images_seen: int, size: int, rank: int = 0, world: int = 1) -> Tensor:
+        """The pictures (B,), by number, that `batch` gives for the same arguments."""
+        return self._source.order.rows(Share(images_seen, size, rank, world).places)
+
+    def batch(self, images_seen: int, size: int, rank: int = 0, world: int = 1) -> Batch:
+        """The share of process `rank` of `world` in the `size` pictures from `images_seen` on.
+
+        One rank after the other, the shares are the batch of a single process: to the bit, and
+        also the flips and augmentations, so `world` may change when a run is gone on with.
+        """
+        share = Share(images_seen, size, rank, world)
+        pictures, labels = self._source.take(share)
+        places = torch.arange(share.places.start, share.places.stop, device=self.device)
+        if self.flip:
+            mirrored = hashed(stream_key(self.seed, Stream.FLIP), places) & 1 == 1
+            pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
+        pictures, augmentation = augmented(to_signed(pictures), places, self.augment, self.seed)
+        return Batch(pictures, labels, augmentation)
 
     def take(self, images_seen: int, size: int) -> tuple[Tensor, Tensor]:
         """Pictures (size, C, H, W) float32 in [-1, 1] and labels (size,) from `images_seen` on."""
-        rows = self.rows(images_seen, size)
-        pictures = self.data[rows]
-        if self.flip:
-            places = torch.arange(images_seen, images_seen + size, device=self.device)
-            mirrored = hashed(stream_key(self.seed, Stream.FLIP), places) & 1 == 1
-            pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
-        return to_signed(pictures), self.labels[rows]
+        batch = self.batch(images_seen, size)
+        return batch.pictures, batch.labels
 
 
 def load_split(
-    pack: PackedDataset, split: Split, *, seed: int, flip: bool, device: torch.device
-) -> Batches:
-    """The pack's `split` on `device`; raises DataError if it is empty."""
+    pack: PackedDataset,
+    split: Split,
+    *,
+    seed: int,
+    flip: bool,
+    device: torch.device,
+    augment: AugmentConfig | None = None,
+    reading: Reading = "auto",
+) -> DeviceBatches:
+    """The pack's `split` for `device`.
+
+    Raises ConfigError for the sealed split, DataError if the split is empty.
+    """
+    if split == SEALED:
+        raise ConfigError(
+            f"split {split} is sealed for the novelty check, nothing may be learnt from it; use"
+            " split train"
+        )
     rows = pack.rows(split)
     if len(rows) == 0:
         raise DataError(f"{pack.path} has no pictures in its split {split}; pack it again")
-    data = torch.from_numpy(np.ascontiguousarray(pack.data[rows]))
-    labels = torch.from_numpy(np.asarray(pack.labels[rows], dtype=np.int64))
-    return Batches(data, labels, seed=seed, flip=flip, device=device)
+    return DeviceBatches(
+        pack.data,
+        pack.labels,
+        rows,
+        seed=seed,
+        flip=flip,
+        device=device,
+        augment=augment,
+        reading=reading,
+    )
 
 
 def to_signed(pictures: Tensor) -> Tensor:

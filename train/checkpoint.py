@@ -49,7 +49,12 @@ class Checkpoint:
 
     def denoiser(self, device: torch.device | str = "cpu", *, ema: bool = True) -> Denoiser:
         """The network in evaluation mode on `device`, with averaged (or else raw) weights."""
-        unet = UNet(self.config.unet, self.shape, len(self.label_names))
+        unet = UNet(
+            self.config.unet,
+            self.shape,
+            len(self.label_names),
+            augmented=self.config.augment.active,
+        )
         weights = self.model_tensors() if ema else raw_weights(self.state_tensors())
         load_weights(unet, weights, self.path)
         unet = unet.to(torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -10,6 +10,7 @@ from typing import Literal
 from dataset.errors import ConfigError
 
 PRESETS = Path(__file__).parent / "configs"
+SEALED = "cal"  # the split that only the novelty check reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,35 @@ class DiffusionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Flips and warps that the network is told of, so that it never draws them (see augment.py).
+
+    Strengths are those of Karras et al. 2022, appendix F.2; 0 or false leaves one kind out.
+    """
+
+    probability: float = 0.0  # of each kind, for each picture; 0: off
+    x_flip: bool = True  # by a coin when its turn comes, so half as often
+    y_flip: bool = False
+    scaling: float = 0.2  # standard deviation of log2 of the factor
+    rotation: float = 1.0  # largest angle, in half turns
+    anisotropy: float = 0.2  # as scaling, but wider one way and narrower the other
+    translation: float = 0.125  # standard deviation, in widths and heights
+
+    def __post_init__(self) -> None:
+        for key in ("probability", "rotation"):
+            value = getattr(self, key)
+            _require(0 <= value <= 1, f"augment.{key}", value, "from 0 to 1")
+        for key in ("scaling", "anisotropy", "translation"):
+            value = getattr(self, key)
+            _require(0 <= value <= 0.5, f"augment.{key}", value, "from 0 to 0.5")
+
+    @property
+    def active(self) -> bool:
+        """Whether the network has to be told of anything."""
+        return self.probability > 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreviewConfig:
     """Sheets drawn from the averaged weights while training."""
 
@@ -118,17 +148,19 @@ class TrainConfig:
     ema_half_life_images: int = 10_000
     ema_ramp: float = 0.05  # early on, the half-life is at most this share of the images seen
     label_dropout: float = 0.1
-    flip: bool = False
+    flip: bool = False  # mirror half of the pictures, and let the network draw mirrored ones
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on CUDA
     shares: int = 2  # parts of each batch that a CPU works on at once; rounding depends on it
+    reading: Literal["auto", "resident", "streamed"] = "auto"  # auto: on the GPU if it fits
     threads: int = 0  # CPU threads for the shares, changing nothing else; 0: all cores
     checkpoint_every_images: int = 50_000
     keep_last: int = 3
     stats_every_steps: int = 20  # the loss is read from the device this often
     unet: UNetConfig = field(default_factory=UNetConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)
 
     def __post_init__(self) -> None:
@@ -137,6 +169,12 @@ class TrainConfig:
             "name",
             self.name,
             "a plain folder name",
+        )
+        _require(
+            self.split != SEALED,
+            "split",
+            self.split,
+            f"train or test, as {SEALED} is sealed for the novelty check",
         )
         for key in (
             "images",

@@ -26,6 +26,7 @@ class Stream(IntEnum):
     LABEL_DROPOUT = 6
     DROPOUT = 7
     PREVIEW = 8
+    AUGMENT = 9
 
 
 def stream_key(seed: int, stream: Stream, index: int = 0) -> int:

@@ -131,13 +131,19 @@ def loss_weights(config: DiffusionConfig, alphas_cumprod: Tensor) -> Tensor:
 
 
 def denoising_losses(
-    denoiser: Denoiser, weights: Tensor, x0: Tensor, labels: Tensor, t: Tensor, eps: Tensor
+    denoiser: Denoiser,
+    weights: Tensor,
+    x0: Tensor,
+    labels: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    augmentation: Tensor | None = None,
 ) -> Tensor:
     """The weighted mean squared error of each picture: (B,) float32."""
     schedule, prediction = denoiser.schedule, denoiser.config.prediction
     signal, noise = schedule.coefficients(t)
     x = schedule.q_sample(x0, t, eps)
-    output = denoiser.unet(x, schedule.time(t), labels).float()
+    output = denoiser.unet(x, schedule.time(t), labels, augmentation).float()
     error = output - target(prediction, x0, eps, signal, noise)
     losses: Tensor = error.square().mean(dim=(1, 2, 3)) * weights[t]
     return losses

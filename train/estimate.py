@@ -33,7 +33,7 @@ class Estimate:
 def estimate(config: TrainConfig, shape: tuple[int, int, int], classes: int) -> Estimate:
     """Count a run's costs on the meta device; raises ConfigError if `shape` does not fit."""
     with torch.device("meta"):
-        unet = UNet(config.unet, shape, classes)
+        unet = UNet(config.unet, shape, classes, augmented=config.augment.active)
         x = torch.zeros(1, *shape)
         time, labels = torch.zeros(1), torch.zeros(1, dtype=torch.int64)
     kept = _KeptTensors(unet)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from train.batches import Batches
+from train.batches import DeviceBatches
 from train.checkpoint import Checkpoint, load_weights, raw_weights
 from train.config import TrainConfig
 from train.counter import Stream, generator, stream_key, uniform
@@ -39,7 +39,7 @@ class Learner:
     ) -> None:
         self.config, self.device, self.images_seen = config, device, 0
         torch.manual_seed(stream_key(config.seed, Stream.WEIGHTS))
-        unet = UNet(config.unet, shape, classes)
+        unet = UNet(config.unet, shape, classes, augmented=config.augment.active)
         self.unet = unet.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = WeightAverage(self.unet, config.ema_half_life_images, config.ema_ramp)
         self.denoiser = Denoiser(self.unet, config.diffusion)
@@ -62,10 +62,10 @@ class Learner:
         zeros = torch.zeros(6, dtype=torch.float64, device=device)
         self._loss_sum, self._good, self._norm, self._skipped, self._streak, self._worst = zeros
 
-    def step(self, batches: Batches) -> None:
+    def step(self, batches: DeviceBatches) -> None:
         """Learn from the next batch. A batch whose loss or gradient is not finite is skipped."""
         config, seen = self.config, self.images_seen
-        x0, labels = batches.take(seen, config.batch)
+        x0, labels, augmentation = batches.batch(seen, config.batch)
         labels = drop_labels(labels, seen, config.seed, config.label_dropout)
         t = sampled_times(
             seen, config.batch, self.denoiser.schedule.steps, config.seed, self.device
@@ -75,7 +75,7 @@ class Learner:
         if config.unet.dropout > 0:
             torch.manual_seed(stream_key(config.seed, Stream.DROPOUT, seen))
         x0 = x0.contiguous(memory_format=torch.channels_last)
-        whole = (x0, labels, t, eps)
+        whole = (x0, labels, t, eps, augmentation)
         shares = list(zip(*(tensor.chunk(self._shares) for tensor in whole), strict=True))
         if len(shares) == 1:
             parts = [self._gradients(shares[0])]
@@ -85,9 +85,11 @@ class Learner:
 
     def _gradients(self, share: tuple[Tensor, ...]) -> tuple[Tensor, Sequence[Tensor]]:
         """A share of the batch: its part of the mean loss, and that part's gradients."""
-        x0, labels, t, eps = share
+        x0, labels, t, eps, augmentation = share
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):
-            losses = denoising_losses(self.denoiser, self._weights, x0, labels, t, eps)
+            losses = denoising_losses(
+                self.denoiser, self._weights, x0, labels, t, eps, augmentation
+            )
         loss = losses.sum() / self.config.batch
         return loss.detach(), torch.autograd.grad(loss, self.parameters)
 

@@ -15,7 +15,7 @@ from dataset.atomic_file import atomic_path
 from dataset.errors import ConfigError, DataError, WorldError
 from dataset.packed import PackedDataset
 from dataset.progress import Progress
-from train.batches import Batches, load_split
+from train.batches import DeviceBatches, load_split
 from train.checkpoint import remove_old_checkpoints, save_checkpoint
 from train.config import TrainConfig
 from train.diffusion import Denoiser
@@ -112,6 +112,8 @@ class Run:
             seed=self.config.seed,
             flip=self.config.flip,
             device=self.device,
+            augment=self.config.augment,
+            reading=self.config.reading,
         )
         learner = Learner(self.config, self.shape, len(self.pack.label_names), self.device)
         if checkpoint is not None:
@@ -133,7 +135,7 @@ class Run:
             self.latest, learner.images_seen, learner.images_seen - first, seconds, False
         )
 
-    def _learn(self, learner: Learner, batches: Batches) -> None:
+    def _learn(self, learner: Learner, batches: DeviceBatches) -> None:
         """Step until the budget is spent; figures, previews and checkpoints are due by count."""
         config, window = self.config, _Window(learner.images_seen)
         with (

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 FREE_KEYS = (
     "pack",  # the content hash is compared instead of the path
     "device",
+    "reading",
     "threads",
     "checkpoint_every_images",
     "keep_last",
@@ -115,7 +116,9 @@ class RunFolder:
         return table
 
     def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        then, wanted = _flat(before), _flat(now)
+        # What an older version did not know of is now at its default, which changes nothing.
+        unknown_then = _flat(to_mapping(TrainConfig(name=self.path.name)))
+        then, wanted = unknown_then | _flat(before), _flat(now)
         for key in sorted(then.keys() | wanted.keys()):
             if key.split(".")[0] in FREE_KEYS or then.get(key) == wanted.get(key):
                 continue

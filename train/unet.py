@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dataset.errors import ConfigError
+from train.augment import CONDITIONS
 from train.config import UNetConfig
 
 NO_LABEL = -1  # the label of a picture that has none, and of an unconditional prediction
@@ -18,8 +19,18 @@ NO_LABEL = -1  # the label of a picture that has none, and of an unconditional p
 class UNet(nn.Module):
     """Maps noisy pictures (B, C, H, W), times (B,) and labels (B,) to a prediction (B, C, H, W)."""
 
-    def __init__(self, config: UNetConfig, shape: tuple[int, int, int], classes: int) -> None:
-        """`shape` is (C, H, W) of a picture; raises ConfigError if H or W does not divide."""
+    def __init__(
+        self,
+        config: UNetConfig,
+        shape: tuple[int, int, int],
+        classes: int,
+        *,
+        augmented: bool = False,
+    ) -> None:
+        """`shape` is (C, H, W) of a picture; raises ConfigError if H or W does not divide.
+
+        `augmented` adds the layer that hears of the pictures' augmentation.
+        """
         super().__init__()
         check_shape(config, shape)
         self.config, self.shape, self.classes = config, shape, classes
@@ -48,11 +59,22 @@ class UNet(nn.Module):
         )
         self.out_norm = _norm(widths[0])
         self.out = _zeroed(nn.Conv2d(widths[0], folded, 3, padding=1))
+        # Last, so that the weights above are drawn alike with and without; no bias, so that an
+        # untouched picture adds nothing.
+        self.augmentation = nn.Linear(CONDITIONS, embedding, bias=False) if augmented else None
 
-    def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-        """`time` (B,) is in thousandths of the forward process; `labels` (B,) int64, -1 = none."""
+    def forward(
+        self, x: Tensor, time: Tensor, labels: Tensor, augmentation: Tensor | None = None
+    ) -> Tensor:
+        """`time` (B,) is in thousandths of the forward process; `labels` (B,) int64, -1 = none.
+
+        `augmentation` (B, CONDITIONS) says what was done to the pictures; None: nothing.
+        """
         embedding = self.time(sinusoidal_embedding(time, self.config.embedding_channels))
-        embedding = F.silu(embedding + self.label(labels + 1))  # (B, E)
+        embedding = embedding + self.label(labels + 1)
+        if self.augmentation is not None and augmentation is not None:
+            embedding = embedding + self.augmentation(augmentation)
+        embedding = F.silu(embedding)  # (B, E)
         if self.config.patch > 1:
             x = F.pixel_unshuffle(x, self.config.patch)
         x = self.stem(x)

@@ -6,13 +6,15 @@ import { fill, watch } from "./jobs.js";
 
 const form = one("#settings");
 const LISTS = { label: "labels", licence: "licences" };
-const NUMBERS = ["size", "per_class"];
+const NUMBERS = ["size", "per_class", "min_per_class", "sharpness"];
+const SWITCHES = ["originals"];
 
 // The form as the server takes it: numbers as numbers, ticks as lists.
 function settings() {
   const body = { labels: [], licences: [] };
   for (const [key, value] of new FormData(form)) {
     if (LISTS[key]) body[LISTS[key]].push(value);
+    else if (SWITCHES.includes(key)) body[key] = value === "on";
     else body[key] = NUMBERS.includes(key) ? Number(value) : value.trim();
   }
   return body;

@@ -18,6 +18,7 @@ from dataset.catalog.ledger import Ledger
 from dataset.catalog.packables import Packables
 from dataset.catalog.ratings import Ratings
 from dataset.catalog.scores import Scores
+from dataset.catalog.tallies import Tallies
 
 __all__ = ["Catalog"]
 
@@ -43,6 +44,7 @@ class Catalog:
         self.ledger = Ledger(self._connection)
         self.edges = Edges(self._connection)
         self.comparisons = Comparisons(self._connection)
+        self.tallies = Tallies(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

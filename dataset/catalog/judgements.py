@@ -1,7 +1,7 @@
 """What was judged: an append-only log of events; the state of a picture is their replay."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dataset.catalog.batches import Batches
@@ -223,6 +223,12 @@ class Judgements:
 
     def of_image(self, image_id: int) -> list[Event]:
         return self._events("SELECT * FROM event WHERE image_id = ? ORDER BY id", (image_id,))
+
+    def between(self, after: int, until: int) -> Iterator[Event]:
+        """The events numbered above `after` up to `until`, in their order, one at a time."""
+        sql = "SELECT * FROM event WHERE id > ? AND id <= ? ORDER BY id"
+        for row in self._db.execute(sql, (after, until)):
+            yield Event(**{key: row[key] for key in row.keys()})  # noqa: SIM118
 
     def latest(self, limit: int = 50) -> list[Event]:
         """The newest events, newest first."""

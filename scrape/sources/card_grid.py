@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from bs4 import Tag
 
 from dataset.errors import ConfigError, DisallowedError
-from dataset.importers import is_picture
+from dataset.imports.folder import is_picture
 from dataset.records import Caption
 from scrape.captions import (
     LONGEST_NAME,

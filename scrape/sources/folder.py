@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote_to_bytes
 
 from dataset.errors import ConfigError, DataError
-from dataset.importers import is_picture
+from dataset.imports.folder import is_picture
 from scrape.captions import LONGEST_NAME, captions_of, clean_text
 from scrape.client import PoliteClient
 from scrape.json_answer import link_of

@@ -70,6 +70,11 @@ def test_numbers_follow_every_setting_of_the_address(judge: Judge, drawn: DrawnC
     assert shown(judge, "/export?licence=CC0-1.0&format=json")["plan"]["licences"] == {"CC0-1.0": 8}
     told = shown(judge, "/export?name=x1&size=64&fit=crop&background=black&format=json")
     assert (told["config"]["name"], told["config"]["size"]) == ("x1", 64)
+    address = "/export?channels=grey&fit=subject&sharpness=1.25&split_by=brand&balance=smallest"
+    told = shown(judge, f"{address}&min_per_class=2&originals=on&format=json")["config"]
+    assert (told["channels"], told["fit"], told["sharpness"]) == ("grey", "subject", 1.25)
+    assert (told["split_by"], told["balance"], told["min_per_class"]) == ("brand", "smallest", 2)
+    assert told["originals"] is True
     judge.judge("reject", ids[0])
     assert shown(judge)["plan"]["count"] == 23  # what was counted before is not told again
     judge.post("/undo", {})
@@ -109,6 +114,17 @@ def test_job_and_list_tell_of_the_pack(judge: Judge, drawn: DrawnCatalogue) -> N
     assert "Pack small" in page
 
 
+def test_split_that_would_be_empty_is_said_before_the_pack_is_refused(
+    judge: Judge, drawn: DrawnCatalogue
+) -> None:
+    judge.judge("keep", drawn.add(drawing(499), label="cat", licence="CC0-1.0"))
+    [doubt] = [d for d in shown(judge)["plan"]["doubts"] if d["about"] == "split"]
+    assert doubt["line"] == "Too few pictures for split cal and test: no pack can be made"
+    job = packed(judge, {"name": "main"})
+    assert job["state"] == "failed"
+    assert "split cal and test would be empty" in json.dumps(job)
+
+
 def test_what_speaks_against_packing_is_said(judge: Judge, drawn: DrawnCatalogue) -> None:
     assert [d["about"] for d in shown(judge)["plan"]["doubts"]] == ["nothing"]
     ids = drawn.add_many(12)
@@ -145,7 +161,11 @@ def test_what_speaks_against_packing_is_said(judge: Judge, drawn: DrawnCatalogue
         ("name=a/b", "must be letters"),
         ("name=..", "no dot in front"),
         ("name=" + "x" * 81, "at most 80 letters"),
-        ("fit=melt", "it must be one of: pad, crop, stretch"),
+        ("fit=melt", "it must be one of: pad, crop, subject, stretch"),
+        ("sharpness=5", "sharpness is 5; it must be 0 to 4"),
+        ("sharpness=nan", "it must be a number"),
+        ("originals=maybe", "it must be true or false"),
+        ("split_by=moon", "it must be one of: group, source, author, site, brand"),
         ("background=pink", "it must be one of: auto, white, black"),
         ("label=unicorn", "no picture is labelled unicorn"),
     ],
@@ -186,6 +206,10 @@ def test_address_is_read_strictly(judge: Judge, query: str) -> None:
         {"labels": ["x"] * 1001},
         {"fit": None},
         {"per_class": -1},
+        {"sharpness": -1},
+        {"sharpness": float("nan")},
+        {"originals": "on"},
+        {"embeddings": "/etc/passwd"},
         {"cal": 0.5},
         {"data": "/etc"},
         [],
@@ -242,14 +266,15 @@ def test_damaged_manifest_is_said_and_breaks_no_page(
 
 
 def test_manifest_without_its_pack_is_said(judge: Judge, drawn: DrawnCatalogue) -> None:
-    judge.judge("keep", *drawn.add_many(4))
+    judge.judge("keep", *drawn.add_many(12))
     packed(judge, {"name": "gone"})
     (drawn.data / "packs" / "gone.h5").unlink()
     assert shown(judge)["packs"][0]["problem"] == "gone.h5 is missing; pack it again"
 
 
 def test_hostile_class_and_licence_stay_text(judge: Judge, drawn: DrawnCatalogue) -> None:
-    judge.judge("keep", drawn.add(drawing(1), label=HOSTILE, licence=HOSTILE))
+    for seed in range(3):
+        judge.judge("keep", drawn.add(drawing(seed), label=HOSTILE, licence=HOSTILE))
     page = judge.get("/export").text
     assert "<script>document" not in page
     assert "<img src=x" not in page

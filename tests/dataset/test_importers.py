@@ -14,7 +14,8 @@ from dataset.catalog import Catalog
 from dataset.decoding import DecoderPool
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
-from dataset.importers import count_pictures, folder_items, import_folder
+from dataset.imports.folder import count_pictures, folder_items
+from dataset.imports.into_catalog import import_folder
 from tests.dataset.pictures import encoded, scene, scene_bytes
 from tests.dataset.test_decoding import SLOW, wait_for
 

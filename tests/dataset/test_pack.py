@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -14,17 +13,17 @@ import pytest
 
 from dataset import pack_check
 from dataset.catalog import Catalog
+from dataset.cli import main
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
-from dataset.pack import PackResult, _choose, pack
+from dataset.pack import PackResult, pack
 from dataset.pack_selection import PackConfig
 from dataset.pack_writer import write_pack
 from dataset.packed import PackedDataset
 from dataset.preparation import prepare
 from dataset.provenance import Provenance
-from dataset.records import Caption, Change, Origin, PairChange
+from dataset.records import Caption, Change, Origin, PairChange, VoteChange
 from tests.dataset.conftest import AddPicture
-from tests.dataset.paired_catalogue import add_named, store_pairs
 from tests.dataset.pictures import array, encoded, scene
 
 
@@ -114,24 +113,6 @@ def test_what_is_the_same_by_word_shares_a_split_when_the_one_between_is_rejecte
     assert [split[b] == split[c] for _, b, c in triples] == [True] * len(triples)
 
 
-def test_no_order_of_intake_changes_a_split(tmp_path: Path) -> None:
-    found = []
-    names = [f"n{n}" for n in range(60)]
-    for seed in (1, 2):
-        with Catalog(tmp_path / f"{seed}.sqlite") as catalog:
-            mixed = random.Random(seed).sample(names, len(names))
-            with catalog.transaction():
-                ids = {name: add_named(catalog, name, label="x") for name in mixed}
-            store_pairs(
-                catalog, [(ids[a], ids[b], 2) for a, b in zip(names[::2], names[1::2], strict=True)]
-            )
-            changes = [Change(image_id=i, field="status", value="keep") for i in ids.values()]
-            catalog.judgements.apply(changes, who="ada", verb="keep")
-            chosen = _choose(catalog, PackConfig(cal=0.3, test=0.3))
-            found.append({fact.sha256: fact.split for fact in chosen.provenance})
-    assert found[0] == found[1]
-
-
 def test_held_out_rows_stand_last_and_training_rows_are_shuffled(
     kept: Catalog, store: ImageStore, tmp_path: Path
 ) -> None:
@@ -184,7 +165,12 @@ def test_a_missing_or_altered_original_is_told_and_nothing_is_written(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"size": 4}, {"size": 4096}, {"cal": -0.1}, {"cal": 0.6, "test": 0.5}, {"name": "../x"}],
+    [
+        *({"size": 4}, {"size": 4096}, {"cal": -0.1}, {"cal": 0.6, "test": 0.5}, {"name": "../x"}),
+        *({"sharpness": -0.1}, {"sharpness": 4.1}, {"sharpness": float("nan")}),
+        *({"cal": float("nan")}, {"test": float("nan")}),
+        *({"min_per_class": -1}, {"per_class": -1}, {"seed": -1}),
+    ],
 )
 def test_a_wrong_pack_config_is_told(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
@@ -354,7 +340,7 @@ def test_an_origin_with_a_licence_speaks_for_the_picture(
     catalog.images.add_origin(picture, Origin(url="http://b/1", licence="CC0-1.0"))
     keep = Change(image_id=picture, field="status", value="keep")
     catalog.judgements.apply([keep], who="a", verb="keep")
-    packed = PackedDataset(make(catalog, store, tmp_path).path)
+    packed = PackedDataset(make(catalog, store, tmp_path, cal=0, test=0).path)
     assert packed.provenance(0).url == "http://b/1"
 
 
@@ -407,3 +393,164 @@ def test_the_comparison_of_new_pictures_keeps_nobody_waiting(
     kept._connection.set_trace_callback(None)
     read = next(place for place, sql in enumerate(seen) if "FROM fingerprint JOIN" in sql)
     assert read < seen.index("BEGIN IMMEDIATE")
+
+
+def test_ratings_and_the_votes_behind_them_stand_in_the_pack(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    votes = [
+        VoteChange(left=3, right=4, outcome="left"),
+        VoteChange(left=3, right=5, outcome="tie"),
+    ]
+    kept.judgements.apply(votes, who="ada", verb="vote")
+    aside = VoteChange(left=3, right=6, outcome="left", aside=True)
+    kept.judgements.apply([aside], who="ada", verb="vote")
+    kept.judgements.apply(
+        [VoteChange(left=3, right=7, outcome="left")], who="ada", verb="mistaken vote"
+    )
+    kept.judgements.undo()
+    rated = np.array([3, 4], np.int64)
+    scores = np.array([1.5, -0.5], np.float32)
+    kept.ratings.put("ranked", rated, scores, scores + 1, "stamp")
+    kept.ratings.put("predicted", np.array([9]), scores[:1], scores[:1], "stamp")
+    fact_of = {fact.image_id: fact for fact in PackedDataset(make(kept, store, tmp_path).path)}
+    assert [fact_of[n].votes for n in (3, 4, 5, 6, 7)] == [2, 1, 1, 0, 0]
+    assert (fact_of[3].rating, fact_of[3].rating_deviation) == (1.5, 2.5)
+    assert (fact_of[4].rating, fact_of[4].rating_deviation) == (-0.5, 0.5)
+    assert {fact_of[n].rating for n in range(5, 41)} == {None}
+
+
+def test_originals_go_into_the_pack_when_asked_for(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    packed = PackedDataset(make(kept, store, tmp_path, size=8, originals=True).path)
+    for fact in packed:
+        assert packed.original(fact.row) == store.get(fact.sha256)
+    without = PackedDataset(make(kept, store, tmp_path / "without", size=8).path)
+    assert without.original(0) is None
+    assert (without.data == packed.data).all()
+
+
+def write_vectors(path: Path, digests: list[str], **arrays: object) -> Path:
+    sha256 = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, 32)
+    vectors = np.arange(3 * len(digests), dtype=np.float32).reshape(-1, 3)
+    np.savez(path, **{"sha256": sha256, "vectors": vectors, **arrays})  # type: ignore[arg-type]
+    return path
+
+
+def test_vectors_are_found_by_content_and_missing_ones_are_nan(
+    kept: Catalog, store: ImageStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    digests = [record.sha256 for record in kept.images.page()]
+    path = write_vectors(tmp_path / "dino.npz", [*digests[:30][::-1], "ab" * 32])
+    result = make(kept, store, tmp_path, size=8, embeddings=str(path))
+    packed = PackedDataset(result.path)
+    found = packed.embedding("dino")
+    for fact in packed:
+        place = 30 - fact.image_id
+        expected = [3 * place, 3 * place + 1, 3 * place + 2] if place >= 0 else [np.nan] * 3
+        np.testing.assert_array_equal(found[fact.row], expected)
+    assert "10 of 40 pictures have no vector" in caplog.text
+    assert not make(kept, store, tmp_path, size=8, embeddings=str(path)).fresh
+    write_vectors(path, digests)
+    assert make(kept, store, tmp_path, size=8, embeddings=str(path)).fresh
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"vectors": np.zeros((1, 3))}, "not .N, D. float16 or float32"),
+        ({"vectors": np.zeros((2, 3), np.float32)}, "1 digests for 2 vectors"),
+        ({"vectors": np.zeros((1, 0), np.float32)}, "0 columns"),
+        ({"vectors": np.array([{}], object)}, "Python objects"),
+        ({"sha256": np.zeros((1, 31), np.uint8)}, "not .N, 32. uint8"),
+        ({}, "none of the 40 pictures has a vector"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_told_before_anything_is_written(
+    kept: Catalog, store: ImageStore, tmp_path: Path, arrays: dict[str, object], told: str
+) -> None:
+    path = write_vectors(tmp_path / "v.npz", ["ab" * 32], **arrays)
+    with pytest.raises(DataError, match=told):
+        make(kept, store, tmp_path / "p", embeddings=str(path))
+    path.write_bytes(b"PK no archive")
+    with pytest.raises(DataError, match=r"no whole \.npz file"):
+        make(kept, store, tmp_path / "p", embeddings=str(path))
+    path.unlink()
+    with pytest.raises(ConfigError, match="cannot read embeddings"):
+        make(kept, store, tmp_path / "p", embeddings=str(path))
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_split_that_would_be_empty_is_told_and_nothing_is_written(
+    catalog: Catalog, add_picture: AddPicture, store: ImageStore, tmp_path: Path
+) -> None:
+    for n in range(3):
+        add_picture(encoded(scene(n)), label=f"class {n}", author="the same")
+    keep = [Change(image_id=n, field="status", value="keep") for n in (1, 2, 3)]
+    catalog.judgements.apply(keep, who="ada", verb="keep")
+    with pytest.raises(DataError, match=r"split cal and test would be empty.*--set cal=0"):
+        make(catalog, store, tmp_path / "p")
+    with pytest.raises(DataError, match=r"split cal would be empty: no author of the 3 pictures"):
+        make(catalog, store, tmp_path / "p", split_by="author", test=0)
+    assert not (tmp_path / "p").exists()
+    assert make(catalog, store, tmp_path / "p", cal=0, test=0).counts == {"train": 3}
+
+
+def test_a_class_with_one_picture_trains_and_is_named(
+    kept: Catalog,
+    add_picture: AddPicture,
+    store: ImageStore,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    only = add_picture(encoded(scene(90)), label="owl")
+    keep = Change(image_id=only, field="status", value="keep")
+    kept.judgements.apply([keep], who="ada", verb="keep")
+    packed = PackedDataset(make(kept, store, tmp_path, size=8).path)
+    [split] = [fact.split for fact in packed if fact.image_id == only]
+    assert split == "train"
+    [line] = [record.message for record in caplog.records if "single group" in record.message]
+    assert line.endswith("which trains: owl")
+
+
+def test_a_pack_of_another_layout_is_made_anew(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    make(kept, store, tmp_path, size=8)
+    path = tmp_path / "main.manifest.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "layout": "1/1"}))
+    assert make(kept, store, tmp_path, size=8).fresh
+    (tmp_path / "main.card.md").unlink()
+    assert make(kept, store, tmp_path, size=8).fresh
+    kept.images.add_caption(5, Caption(text="found later", origin="alt"))
+    assert make(kept, store, tmp_path, size=8).fresh
+    assert not make(kept, store, tmp_path, size=8).fresh
+
+
+def test_a_dry_run_shows_what_would_be_packed_and_writes_nothing(
+    kept: Catalog, store: ImageStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for picture in store.root.rglob("*"):
+        if picture.is_file():
+            picture.unlink()  # nothing is decoded
+    verb = ["pack", "--data", str(tmp_path), "--dry-run"]
+    assert main(verb) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("would pack 40 pictures as main.h5 (train 34, cal 4, test 2)")
+    assert "  cat          20      17       2       1" in told
+    assert "licences: CC-BY-4.0 25, unknown 15" in told
+    assert main([*verb, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"]["dog"]["train"] == 17
+    assert main([*verb, "--set", "min_per_class=21"]) == 3
+    assert "nothing to pack" in capsys.readouterr().err
+    assert not (tmp_path / "packs").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "1000"])
+def test_a_senseless_number_of_workers_is_told(
+    kept: Catalog, tmp_path: Path, workers: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pack", "--data", str(tmp_path), f"--workers={workers}"]) == 2
+    assert "it must be 1 to 256" in capsys.readouterr().err

@@ -7,14 +7,14 @@ import torch
 
 from dataset.packed import PackedDataset
 from tests.train.drawn_pack import drawn_pictures, tiny_config
-from train.batches import Batches, load_split
+from train.batches import Batch, DeviceBatches, load_split
 from train.config import TrainConfig
 from train.learner import Learner, drop_labels, learning_rate, sampled_times
 
 CPU = torch.device("cpu")
 
 
-def learner_and_batches(config: TrainConfig) -> tuple[Learner, Batches]:
+def learner_and_batches(config: TrainConfig) -> tuple[Learner, DeviceBatches]:
     assert config.pack is not None
     batches = load_split(
         PackedDataset(config.pack), "train", seed=config.seed, flip=config.flip, device=CPU
@@ -22,21 +22,20 @@ def learner_and_batches(config: TrainConfig) -> tuple[Learner, Batches]:
     return Learner(config, (3, 8, 8), 2, CPU), batches
 
 
-class BrokenBatches(Batches):
+class BrokenBatches(DeviceBatches):
     """Gives pictures that are not numbers at the chosen counts of images seen."""
 
     broken: frozenset[int] = frozenset()
 
-    def take(self, images_seen: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        pictures, labels = super().take(images_seen, size)
-        return pictures * (math.nan if images_seen in self.broken else 1.0), labels
+    def batch(self, images_seen: int, size: int, rank: int = 0, world: int = 1) -> Batch:
+        batch = super().batch(images_seen, size, rank, world)
+        factor = math.nan if images_seen in self.broken else 1.0
+        return batch._replace(pictures=batch.pictures * factor)
 
 
 def broken_batches(*at: int) -> BrokenBatches:
     data, labels = drawn_pictures()
-    made = BrokenBatches(
-        torch.from_numpy(data), torch.from_numpy(labels), seed=0, flip=False, device=CPU
-    )
+    made = BrokenBatches(data, labels, seed=0, flip=False, device=CPU)
     made.broken = frozenset(at)
     return made
 
@@ -86,9 +85,7 @@ def test_figures_are_means_over_the_window_that_they_close(pack: Path) -> None:
 
 def test_eight_pictures_are_learnt_in_a_few_steps(pack: Path) -> None:
     data, labels = drawn_pictures(8)
-    batches = Batches(
-        torch.from_numpy(data), torch.from_numpy(labels), seed=0, flip=False, device=CPU
-    )
+    batches = DeviceBatches(data, labels, seed=0, flip=False, device=CPU)
     config = tiny_config(pack, images=10_000, lr=4e-3, unet={"base_channels": 16})
     learner = Learner(config, (3, 8, 8), 2, CPU)
     losses = []

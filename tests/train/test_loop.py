@@ -176,6 +176,19 @@ def test_keys_that_change_nothing_learnt_may_change(pack: Path, tmp_path: Path) 
     assert_same(whole, parts)
 
 
+def test_a_run_of_a_version_without_a_key_goes_on_unless_the_key_changes_something(
+    pack: Path, tmp_path: Path
+) -> None:
+    train(tiny_config(pack), tmp_path)
+    written = tmp_path / "test" / "config.json"
+    older = json.loads(written.read_text())
+    del older["augment"], older["reading"]
+    written.write_text(json.dumps(older))
+    with pytest.raises(ConfigError, match=r"augment\.probability = 0\.0, now it is 0\.5"):
+        train(tiny_config(pack, augment={"probability": 0.5}), tmp_path)
+    assert train(tiny_config(pack), tmp_path).was_finished
+
+
 def test_a_run_of_another_pack_is_refused(pack: Path, tmp_path: Path) -> None:
     train(tiny_config(pack), tmp_path)
     other = write_drawn_pack(tmp_path / "other.h5", seed=2)

@@ -1,0 +1,54 @@
+"""The recipe of a pack in words, from the config that it carries."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dataset.markdown import code
+
+_FITS = {
+    "pad": "padded to a square",
+    "crop": "cut to the square in its middle",
+    "subject": "cut to the square around its subject",
+    "stretch": "stretched to a square",
+}
+_CHANNELS = {"grey": "grey", "rgb": "RGB", "rgba": "RGB with alpha"}
+
+
+def recipe(config: Mapping[str, Any]) -> list[str]:
+    """A list of steps; of a config that another program made, that nothing is known."""
+    if not {"size", "fit", "resample"} <= set(config):
+        return ["Nothing is known of it: the pack was not made from a catalogue."]
+    size, fit = code(str(config["size"])), str(config["fit"])
+    light = "linear light" if config.get("linear_light") else "the light of the files (sRGB)"
+    steps = [
+        f"Which pictures: {_chosen(config)}.",
+        "Decoded upright, colours brought to sRGB, what one can see through laid on "
+        f"{code(str(config.get('background', 'auto')))}.",
+        f"{_FITS.get(fit, code(fit)).capitalize()}, then {size} x {size} pixels by "
+        f"{code(str(config['resample']))}, averaged in {light}.",
+        f"Kept as {_CHANNELS.get(str(config.get('channels', 'rgb')), 'other channels')}, 8 bits.",
+    ]
+    sharpness = config.get("sharpness", 1.0)
+    if sharpness != 1.0:
+        steps.insert(3, f"Sharpness {code(str(sharpness))} (1 leaves it as it is).")
+    return [f"{number}. {step}" for number, step in enumerate(steps, 1)]
+
+
+def _chosen(config: Mapping[str, Any]) -> str:
+    """What the catalogue was asked for."""
+    said = [f"judged {_listed(config.get('statuses', ()))}"]
+    for key, words in (("labels", "of the classes"), ("licences", "with the licences")):
+        if config.get(key):
+            said.append(f"{words} {_listed(config[key])}")
+    if config.get("per_class"):
+        said.append(f"at most {code(str(config['per_class']))} a class, the best first")
+    if config.get("min_per_class"):
+        said.append(f"no class of fewer than {code(str(config['min_per_class']))}")
+    if config.get("balance", "none") != "none":
+        said.append("of each class as many as of the smallest")
+    return ", ".join(said)
+
+
+def _listed(values: Any) -> str:
+    some = [code(str(value)) for value in list(values)[:20]] if isinstance(values, list) else []
+    return ", ".join(some) or code(str(values))

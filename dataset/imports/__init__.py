@@ -1,0 +1,1 @@
+"""What comes in from other formats: one file a format, into the catalogue or straight to a pack."""
