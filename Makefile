@@ -148,7 +148,7 @@ nginx: ## install Debian's nginx-light, the server of the collector's benchmarks
 peers: ## install the programs that make bench compares with, into a virtual environment of their own
 	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/bin/python -m pip install --quiet img2dataset==1.47.0 \
-	  pillow PyWavelets==1.9.0 scikit-learn==1.9.1 tqdm webdataset==0.2.111
+	  pillow PyWavelets==1.9.0 scikit-learn==1.9.1 tqdm
 	@# imagededup wants torch and torchvision, which its hashes do not need
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/bin/python -m pip install --quiet --no-deps imagededup==0.3.3.post2
 

@@ -33,14 +33,14 @@ from curate_app.overview import overview
 from curate_app.packing import PackPlan, Plans
 from dataset.config import load_config, to_mapping
 from dataset.errors import ConfigError
-from dataset.pack_selection import PackConfig
+from dataset.pack_selection import NO_LABEL, PackConfig
 from dataset.workspace import Workspace
 
 blueprint = Blueprint("export", __name__)
 
 _NUMBERS = ("size", "per_class", "min_per_class")
 _REALS = ("sharpness",)
-_SWITCHES = ("originals",)
+_SWITCHES = ("linear_light", "originals")
 _CHOICES = ("fit", "channels", "background", "balance", "split_by")
 _TEXTS = ("name", *_CHOICES)
 _LISTS = ("labels", "licences")
@@ -212,7 +212,7 @@ def _manifest_facts(path: Path, _changed_at: int, byte_count: int) -> dict[str, 
     return {
         "count": int(told["rows"]),
         "size": int(told["config"]["size"]),
-        "classes": len(told["classes"]),
+        "classes": len(told["classes"].keys() - {NO_LABEL}),
         "splits": {str(key): int(value) for key, value in told["splits"].items()},
         "content_hash": str(told["content_hash"]),
     }

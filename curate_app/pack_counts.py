@@ -14,7 +14,7 @@ from dataset.errors import ConfigError
 from dataset.pack_selection import PackConfig, tied_pairs
 from dataset.provenance import SPLITS
 from dataset.records import STATUSES
-from dataset.split_keys import split_keys
+from dataset.split_keys import licence_codes, split_keys
 from dataset.splits import assign_splits, components, draw, empty_splits, joined_by, within_limits
 
 Integers = NDArray[np.int64]
@@ -79,13 +79,16 @@ class PackColumns:
         places = view.label[rows].astype(np.int64) * len(SPLITS) + split
         table = np.bincount(places, minlength=len(view.labels) * len(SPLITS))
         by_label = table.reshape(-1, len(SPLITS))
-        licences = np.bincount(self._licence[rows], minlength=len(self._names)).tolist()
+        codes, names = self._licence[rows], self._names
+        if config.licences:  # which of them stands in the pack
+            codes, names = licence_codes(catalog, np.sort(view.ids[rows]), config.licences)
+        licences = np.bincount(codes, minlength=len(names)).tolist()
         return PackCounts(
             classes={
                 view.labels[code]: dict(zip(SPLITS, by_label[code].tolist(), strict=True))
                 for code in np.flatnonzero(by_label.any(axis=1)).tolist()
             },
-            licences={name: n for name, n in zip(self._names, licences, strict=True) if n},
+            licences={name: n for name, n in zip(names, licences, strict=True) if n},
             alike=int(np.count_nonzero(root != np.arange(len(rows)))),
             empty=empty_splits(split, cal=config.cal, test=config.test),
         )
@@ -190,9 +193,10 @@ class PackColumns:
 
     def _read_keys(self, view: Overview, catalog: Catalog, config: PackConfig) -> Words:
         """What no split parts, a number for every row; of a large catalogue read in seconds."""
-        stamp = (config.split_by, len(view), catalog.columns.marks())
+        stamp = (config.split_by, config.licences, len(view), catalog.columns.marks())
         if self._keys is None or self._keys[0] != stamp:
-            self._keys = (stamp, split_keys(catalog, config.split_by, view.ids))
+            keys = split_keys(catalog, config.split_by, view.ids, config.licences)
+            self._keys = (stamp, keys)
         return self._keys[1]
 
 

@@ -7,10 +7,12 @@ that one of them would take for a formula begins with an apostrophe.
 import csv
 import json
 import logging
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from dataset import atomic_file
 from dataset.card_facts import RowFacts, column_facts
@@ -26,9 +28,12 @@ from dataset.card_sections import (
     splits,
 )
 from dataset.catalog import Catalog
+from dataset.pack_columns import stored_texts
+from dataset.pack_writer import remove_stale
 from dataset.packed import PackedDataset
-from dataset.progress import track
-from dataset.provenance import Provenance
+from dataset.progress import Progress
+from dataset.provenance import TEXT_COLUMNS, Provenance
+from dataset.spreadsheet import plain_cell
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +52,8 @@ _ATTRIBUTION = (
     "fetched_at",
     "sha256",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LONGEST_CELL = 1000
 _MOST_REASONS = 20
+_BLOCK = 4096
 
 
 def write_card(
@@ -57,15 +61,15 @@ def write_card(
     catalog: Catalog | None,
     manifest: Mapping[str, Any],
     target: Path,
+    rows: RowFacts | None = None,
 ) -> None:
-    """Write the card of a pack to `target` (NAME.card.md), and beside it NAME.attribution.csv.
+    """Write the card of a pack to `target` (NAME.card.md), and beside it NAME.attribution.csv,
+    unless `rows` says that this was done: the facts of its `Credits`.
 
     The same pack, catalogue and manifest give the same bytes. Reads a block of rows at a time.
     `catalog` is None for a pack that no catalogue here knows.
     """
-    name = target.name.removesuffix(".md").removesuffix(".card")
-    table = target.with_name(f"{name}.attribution.csv")
-    rows = _attributed(packed, table)
+    rows = rows or _credited(packed, target)
     with nullcontext() if catalog is None else catalog.snapshot():
         known = None if catalog is None else _catalog_facts(catalog)
     columns = column_facts(packed)
@@ -75,7 +79,7 @@ def write_card(
         *judged(packed, columns, known),
         *prepared(packed),
         *splits(packed, columns),
-        *licensed(rows, table.name),
+        *licensed(rows, table_of(target).name),
         *gaps(packed, rows, columns),
         *reproduced(packed, manifest),
     ]
@@ -95,25 +99,62 @@ def read_manifest(packed: PackedDataset) -> dict[str, Any]:
     return found
 
 
-def _attributed(packed: PackedDataset, table: Path) -> RowFacts:
-    """Write the table of every row, and gather on the way what the card tells of them."""
-    rows = RowFacts()
-    with (
-        atomic_file.atomic_path(table) as partial,
-        partial.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_ATTRIBUTION)
-        for fact in track(packed, "card", len(packed), "pictures"):
-            rows.add(fact)
-            writer.writerow(_cells(fact))
-    return rows
+class Credits:
+    """NAME.attribution.csv beside the card `target`, and what the card tells of all rows: both
+    grow block by block. The file is there, and whole, when the `with` ends without an error."""
+
+    def __init__(self, target: Path) -> None:
+        self.facts = RowFacts()
+        self._path = table_of(target)
+
+    def __enter__(self) -> Self:
+        remove_stale(self._path)
+        with ExitStack() as stack:
+            partial = stack.enter_context(atomic_file.atomic_path(self._path))
+            opened = partial.open("w", encoding="utf-8", newline="")
+            self._writer = csv.writer(stack.enter_context(opened), lineterminator="\n")
+            self._writer.writerow(_ATTRIBUTION)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def add(self, facts: Sequence[Provenance]) -> None:
+        """Take in the rows that follow."""
+        columns: dict[str, list[Any]] = {
+            name: stored_texts(list(map(attrgetter(name), facts))) for name in TEXT_COLUMNS
+        }
+        for name in ("row", "split", "sha256"):
+            columns[name] = list(map(attrgetter(name), facts))
+        self.facts.add(columns)
+        shown = columns | {"title": columns["caption"], "row": list(map(str, columns["row"]))}
+        self._writer.writerows(zip(*(_cells(shown[name]) for name in _ATTRIBUTION), strict=True))
 
 
-def _cells(fact: Provenance) -> list[str]:
-    found = [str(fact.caption if name == "title" else getattr(fact, name)) for name in _ATTRIBUTION]
-    lines = (" ".join(text.split())[:_LONGEST_CELL] for text in found)
-    return [f"'{text}" if text.startswith(_FORMULA) else text for text in lines]
+def table_of(target: Path) -> Path:
+    """Where the credits of the card NAME.card.md are: NAME.attribution.csv."""
+    name = target.name.removesuffix(".md").removesuffix(".card")
+    return target.with_name(f"{name}.attribution.csv")
+
+
+def _credited(packed: PackedDataset, target: Path) -> RowFacts:
+    with Credits(target) as credits, Progress("card", len(packed), "pictures") as progress:
+        for start in range(0, len(packed), _BLOCK):
+            facts = packed.facts(start, start + _BLOCK)
+            credits.add(facts)
+            progress.advance(len(facts))
+    return credits.facts
+
+
+def _cells(texts: Sequence[str]) -> list[str]:
+    cells = {text: plain_cell(text) for text in {*texts}}
+    return [cells[text] for text in texts]
 
 
 def _catalog_facts(catalog: Catalog) -> CatalogFacts:

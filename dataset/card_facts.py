@@ -3,20 +3,24 @@
 import hashlib
 import unicodedata
 from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset.catalog.packables import UNKNOWN_LICENCES
-from dataset.packed import PackedDataset
+from dataset.packed import PackedDataset, open_pack
 from dataset.provenance import SPLITS, Provenance
 
 _MOST_DISTINCT = 20_000
 _LINES = 12
 UNKNOWN = "unknown"
+# A block of rows: `row`, `split`, `sha256` and the texts of their provenance, each by its name.
+Columns = Mapping[str, Sequence[Any]]
 
 
 class Tally:
@@ -26,13 +30,14 @@ class Tally:
         self.counts: dict[str, int] = {}
         self.others = 0
 
-    def add(self, value: str) -> None:
-        if value in self.counts:
-            self.counts[value] += 1
-        elif len(self.counts) < _MOST_DISTINCT:
-            self.counts[value] = 1
-        else:
-            self.others += 1
+    def add(self, values: Iterable[str]) -> None:
+        for value, count in Counter(values).items():
+            if value in self.counts:
+                self.counts[value] += count
+            elif len(self.counts) < _MOST_DISTINCT:
+                self.counts[value] = count
+            else:
+                self.others += count
 
     def top(self, most: int | None = None) -> list[tuple[str, int]]:
         """The most frequent values; equal counts in order of the values."""
@@ -48,8 +53,8 @@ class Distinct:
     def __init__(self) -> None:
         self._hashes = array("Q")
 
-    def add(self, text: str) -> None:
-        if text:
+    def add(self, texts: Iterable[str]) -> None:
+        for text in {*texts} - {""}:
             digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
             self._hashes.append(int.from_bytes(digest, "little"))
 
@@ -67,13 +72,18 @@ class LicenceFacts:
     url: str = ""
     examples: list[Provenance] = field(default_factory=list)
 
-    def add(self, fact: Provenance) -> None:
-        self.pictures += 1
-        self.authors.add(fact.author)
-        self.anonymous += not (fact.author or fact.attribution)
-        self.url = self.url or fact.licence_url
-        if len(self.examples) < _LINES:
-            self.examples.append(fact)
+    def add(self, columns: Columns, places: Sequence[int]) -> None:
+        """Take in these places of a block of rows."""
+        self.pictures += len(places)
+        authors, credits = columns["author"], columns["attribution"]
+        self.authors.add(authors[place] for place in places)
+        self.anonymous += sum(not (authors[place] or credits[place]) for place in places)
+        if not self.url:
+            urls = columns["licence_url"]
+            self.url = next((urls[place] for place in places if urls[place]), "")
+        for place in places[: _LINES - len(self.examples)]:
+            fact = {name: values[place] for name, values in columns.items()}
+            self.examples.append(Provenance(**fact))
 
 
 @dataclass
@@ -93,31 +103,45 @@ class RowFacts:
     without_caption: int = 0
     without_address: int = 0
 
-    def add(self, fact: Provenance) -> None:
-        self._licence(fact).add(fact)
-        self.sources.add(fact.source)
-        host = host_of(fact.page_url or fact.url)
-        self.hosts.add(host)
-        self.distinct_hosts.add(host)
-        self.formats.add(fact.original_format)
-        self.pages.add(fact.page_url)
-        if fact.query:
-            self.queries.add(fact.query)
-        if fact.caption.strip():
-            self.scripts.add(script_of(fact.caption))
-        else:
-            self.without_caption += 1
-        self.without_address += not (fact.url or fact.page_url)
-        if fact.fetched_at:
-            self.first = min(self.first or fact.fetched_at, fact.fetched_at)
-            self.last = max(self.last, fact.fetched_at)
+    def add(self, columns: Columns) -> None:
+        """Take in the rows that follow."""
+        self._add_licences(columns)
+        urls, pages, captions = columns["url"], columns["page_url"], columns["caption"]
+        addresses = [page or url for page, url in zip(pages, urls, strict=True)]
+        hosts = hosts_of(addresses)
+        self.sources.add(columns["source"])
+        self.hosts.add(hosts)
+        self.distinct_hosts.add(hosts)
+        self.formats.add(columns["original_format"])
+        self.pages.add(pages)
+        self.queries.add(filter(None, columns["query"]))
+        written = [caption for caption in captions if caption.strip()]
+        letters = [next(filter(str.isalpha, caption), " ") for caption in written]
+        known = {letter: script_of(letter) for letter in {*letters}}
+        self.scripts.add(known[letter] for letter in letters)
+        self.without_caption += len(captions) - len(written)
+        self.without_address += addresses.count("")
+        times = [time for time in columns["fetched_at"] if time]
+        if times:
+            self.first = min([*times, self.first] if self.first else times)
+            self.last = max([*times, self.last])
 
-    def _licence(self, fact: Provenance) -> LicenceFacts:
+    def _add_licences(self, columns: Columns) -> None:
+        licences = columns["licence"]
+        name_of = {licence: self._entry(licence) for licence in dict.fromkeys(licences)}
+        places_of: dict[str, list[int]] = {}
+        for place, licence in enumerate(licences):
+            places_of.setdefault(name_of[licence], []).append(place)
+        for name, places in places_of.items():
+            self.licences[name].add(columns, places)
+
+    def _entry(self, licence: str) -> str:
         """Of more licences than one can read, those that come late share one entry."""
-        name = UNKNOWN if fact.licence in UNKNOWN_LICENCES else fact.licence
+        name = UNKNOWN if licence in UNKNOWN_LICENCES else licence
         if name not in self.licences and len(self.licences) >= _MOST_DISTINCT // 100:
             name = "further licences"
-        return self.licences.setdefault(name, LicenceFacts())
+        self.licences.setdefault(name, LicenceFacts())
+        return name
 
 
 @dataclass(frozen=True)
@@ -138,11 +162,15 @@ class ColumnFacts:
 
 def column_facts(packed: PackedDataset) -> ColumnFacts:
     """Read from the columns at once: a few megabytes for a million rows."""
-    width, height = packed.column("original_width"), packed.column("original_height")
-    groups = packed.column("group")
+    with open_pack(packed.path) as file:  # once: that takes as long as to read a column
+        known = file["provenance"]
+        longest = np.maximum(known["original_width"][:], known["original_height"][:])
+        groups = known["group"][:]
+        rated = int(np.isfinite(known["rating"][:]).sum())
+        starred = int((known["stars"][:] > 0).sum())
+        votes = int(known["votes"][:].sum())
     sizes = np.unique(groups[groups > 0], return_counts=True)[1]  # 0 is no group
     shared = sizes[sizes > 1]
-    longest = np.maximum(width, height)
     return ColumnFacts(
         by_class=_counted(packed.labels),
         by_split={split: _counted(packed.labels[packed.rows(split)]) for split in SPLITS},
@@ -150,9 +178,9 @@ def column_facts(packed: PackedDataset) -> ColumnFacts:
         grouped=int(shared.sum()),
         upscaled=int(((longest > 0) & (longest < max(packed.height, packed.width))).sum()),
         measured=int((longest > 0).sum()),
-        rated=int(np.isfinite(packed.column("rating")).sum()),
-        starred=int((packed.column("stars") > 0).sum()),
-        votes=int(packed.column("votes").sum()),
+        rated=rated,
+        starred=starred,
+        votes=votes,
     )
 
 
@@ -166,10 +194,16 @@ def host_of(url: str) -> str:
     return host.removeprefix("www.") if parts.scheme in ("http", "https") else ""
 
 
+def hosts_of(addresses: Sequence[str]) -> list[str]:
+    """`host_of` each; what ends before the third slash is looked at once."""
+    sites = ["/".join(address.split("/", 3)[:3]) for address in addresses]
+    known = {site: host_of(site) for site in {*sites}}
+    return [known[site] for site in sites]
+
+
 def script_of(text: str) -> str:
     """The script of a text's first letter, such as Latin, as Unicode names it."""
-    letters: Iterator[str] = (letter for letter in text if letter.isalpha())
-    name = unicodedata.name(next(letters, " "), "")
+    name = unicodedata.name(next(filter(str.isalpha, text), " "), "")
     first = name.partition(" ")[0].partition("-")[0] if name != "SPACE" else ""
     return first if first == "CJK" else first.capitalize() or "no letters"
 

@@ -22,8 +22,7 @@ def recipe(config: Mapping[str, Any]) -> list[str]:
     light = "linear light" if config.get("linear_light") else "the light of the files (sRGB)"
     steps = [
         f"Which pictures: {_chosen(config)}.",
-        "Decoded upright, colours brought to sRGB, what one can see through laid on "
-        f"{code(str(config.get('background', 'auto')))}.",
+        f"Decoded upright, colours brought to sRGB, {_transparency(config)}.",
         f"{_FITS.get(fit, code(fit)).capitalize()}, then {size} x {size} pixels by "
         f"{code(str(config['resample']))}, averaged in {light}.",
         f"Kept as {_CHANNELS.get(str(config.get('channels', 'rgb')), 'other channels')}, 8 bits.",
@@ -32,6 +31,13 @@ def recipe(config: Mapping[str, Any]) -> list[str]:
     if sharpness != 1.0:
         steps.insert(3, f"Sharpness {code(str(sharpness))} (1 leaves it as it is).")
     return [f"{number}. {step}" for number, step in enumerate(steps, 1)]
+
+
+def _transparency(config: Mapping[str, Any]) -> str:
+    """What became of what one can see through."""
+    if config.get("channels") == "rgba":
+        return "what one can see through left so"
+    return f"what one can see through laid on {code(str(config.get('background', 'auto')))}"
 
 
 def _chosen(config: Mapping[str, Any]) -> str:

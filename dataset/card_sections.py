@@ -143,9 +143,11 @@ def splits(packed: PackedDataset, columns: ColumnFacts) -> list[str]:
     config = packed.config
     if "split_by" in config and "radius" in config:
         by = str(config["split_by"])
-        also = "" if by == "group" else f" Pictures of the same {code(by)} share a split, too."
+        how, also = "class by class", ""
+        if by != "group":
+            how, also = "over all classes", f" Pictures of the same {code(by)} are one group, too."
         lines += [
-            "Drawn class by class from groups of near-duplicates "
+            f"Drawn {how} from groups of near-duplicates "
             f"(up to {code(str(config['radius']))} bits of the perceptual hash apart), by the seed "
             f"{code(str(config.get('seed', 0)))}; a group is never parted.{also}",
             "",

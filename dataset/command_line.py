@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from dataset.config_keys import key_lines
 from dataset.errors import ConfigError, PipelineError, WorldError
 from dataset.progress import set_progress_mode
 
@@ -81,9 +82,13 @@ class CommandLine:
             return _fail(world.exit_code, str(world))
 
 
-def add_config_options(parser: argparse.ArgumentParser, what: str, *, dry_run: bool = True) -> None:
+def add_config_options(
+    parser: argparse.ArgumentParser, what: str, *, keys: type | None = None, dry_run: bool = True
+) -> None:
     """Add --config, --set and --dry-run, spelled alike in every stage; what only reads has no
-    --dry-run."""
+    --dry-run. The help lists the keys of the config `keys`."""
+    if keys is not None:
+        parser.add_argument_group("keys of --set and of FILE", "\n".join(key_lines(keys)))
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"TOML file for {what}")
     parser.add_argument(
         "--set",

@@ -6,6 +6,7 @@ bool, int, float, str, Path, Literal, X | None, tuple[X, ...] and nested datacla
 
 import dataclasses
 import difflib
+import json
 import sys
 import tomllib
 import types
@@ -61,7 +62,13 @@ def load_config(
     for assignment in assignments:
         key, value = parse_assignment(assignment)
         _assign(table, key.split("."), value)
-    return from_mapping(kind, table, origin)
+    try:
+        return from_mapping(kind, table, origin)
+    except ConfigError as error:
+        text = str(error)
+        for key in (parse_assignment(assignment)[0] for assignment in assignments):
+            text = text.replace(f"{key} in {origin}", f"{key} in --set")
+        raise ConfigError(text) from error
 
 
 def from_mapping(kind: type[T], table: Mapping[str, Any], origin: str, prefix: str = "") -> T:
@@ -135,7 +142,9 @@ def _convert(value: Any, hint: Any, key: str, origin: str) -> Any:
         return _convert(value, inner[0], key, origin)
     if kind is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{key} in {origin} is {value!r}; it must be a list")
+            named = isinstance(value, str) and value.isprintable() and "'" not in value
+            example = f", such as '{key}={json.dumps([value])}'" if named else ""
+            raise ConfigError(f"{key} in {origin} is {value!r}; it must be a list" + example)
         return tuple(_convert(item, arguments[0], f"{key}[]", origin) for item in value)
     if kind is dict:
         if not isinstance(value, Mapping):

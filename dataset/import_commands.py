@@ -56,7 +56,7 @@ def add_verbs(command: CommandLine) -> None:
     )
     verb.add_argument("--min-side", type=int, help="smallest side, pixels (16; of a pack 1)")
     verb.add_argument("--workers", type=int, default=2, help="how many decode at once (2)")
-    add_config_options(verb, "the pack")
+    add_config_options(verb, "the pack", keys=PackConfig)
     add_data_option(verb)
 
 

@@ -4,7 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 
 from dataset import atomic_file
-from dataset.card import write_card
+from dataset.card import Credits, table_of, write_card
+from dataset.card_facts import UNKNOWN
 from dataset.catalog import Catalog
 from dataset.config import to_mapping
 from dataset.errors import DataError, PipelineError
 from dataset.fingerprint import FINGERPRINT
 from dataset.image_store import ImageStore
 from dataset.likeness import LIKENESS, refresh_edges
-from dataset.pack_decoding import Decoders, processors
+from dataset.pack_decoding import SLOTS, Decoders, processors
 from dataset.pack_rows import PackRows, RowBlock, SelectionHash
 from dataset.pack_selection import PackConfig, Selection, select
-from dataset.pack_writer import Block, PackHead, write_blocks
+from dataset.pack_writer import Block, PackHead, rows_at_once, write_blocks
 from dataset.packed import SCHEMA, PackedDataset
 from dataset.progress import Progress
 from dataset.split_keys import licence_codes
@@ -79,7 +80,11 @@ def pack(
     cannot be decoded; then nothing is written.
     """
     vectors = Vectors(Path(config.embeddings)) if config.embeddings else None
-    with _compared(catalog):
+    with ExitStack() as stack:
+        decoders = _decoders(catalog, store, config, workers)
+        if not (folder / f"{config.name}.manifest.json").exists():
+            stack.enter_context(decoders)  # processes start while the pictures are chosen
+        stack.enter_context(_compared(catalog))
         selection = select(catalog, config)
         problem = _problem(catalog, config, selection)
         if problem:
@@ -88,7 +93,7 @@ def pack(
             _check_vectors(vectors, selection)
         making = _Making(catalog, store, folder, config, selection, vectors)
         done = making.up_to_date()
-        return done or making.make(workers)
+        return done or making.make(decoders)
 
 
 def forecast(catalog: Catalog, config: PackConfig) -> PackForecast:
@@ -98,7 +103,7 @@ def forecast(catalog: Catalog, config: PackConfig) -> PackForecast:
             log.warning("new pictures were not compared yet; packing does so, and splits may move")
         selection = select(catalog, config)
         ids = np.sort(selection.id)
-        codes, names = licence_codes(catalog, ids)
+        codes, names = licence_codes(catalog, ids, config.licences)
         counts = np.bincount(codes, minlength=len(names)).tolist()
         return PackForecast(
             classes=selection.classes(),
@@ -106,6 +111,21 @@ def forecast(catalog: Catalog, config: PackConfig) -> PackForecast:
             splits=selection.splits,
             problem=_problem(catalog, config, selection),
         )
+
+
+def _decoders(
+    catalog: Catalog, store: ImageStore, config: PackConfig, workers: int | None
+) -> Decoders:
+    if workers is None:
+        counts = catalog.images.counts("status")
+        most = sum(counts.get(status, 0) for status in config.statuses)
+        workers = processors() if most > _FEW else 0
+    shape = _shape(config)
+    return Decoders(store.root, config, shape, rows_at_once(shape), workers)
+
+
+def _shape(config: PackConfig) -> tuple[int, int, int]:
+    return (CHANNELS[config.channels], config.size, config.size)
 
 
 @contextmanager
@@ -176,7 +196,7 @@ class _Making:
         self._target = folder / f"{config.name}.h5"
         self._manifest = folder / f"{config.name}.manifest.json"
         self._card = folder / f"{config.name}.card.md"
-        self._rows = PackRows(catalog, selection, config.seed)
+        self._rows = PackRows(catalog, selection, config.seed, config.licences)
         self._event_id = catalog.judgements.last_event_id()
         self._licences: Counter[str] = Counter()
         self._also_at: dict[str, list[str]] = {}
@@ -191,7 +211,9 @@ class _Making:
             return None
         same = {"content_hash": digest, "layout": LAYOUT, **self._counts()}
         same["config"] = to_mapping(self._config)
-        if not self._card.is_file() or any(known.get(k) != value for k, value in same.items()):
+        if not (self._card.is_file() and table_of(self._card).is_file()):
+            return None
+        if any(known.get(k) != value for k, value in same.items()):
             return None
         found = self._new_hash()
         with Progress("compare with the pack there is", len(self._rows), "rows") as progress:
@@ -202,13 +224,12 @@ class _Making:
             return None
         return self._result(digest, fresh=False, licences=dict(known.get("licences", {})))
 
-    def make(self, workers: int | None) -> PackResult:
+    def make(self, decoders: Decoders) -> PackResult:
         """Write all files of the pack; the manifest last."""
         config = self._config
-        shape = (CHANNELS[config.channels], config.size, config.size)
         head = PackHead(
             count=len(self._rows),
-            shape=shape,
+            shape=_shape(config),
             label_names=self._selection.label_names,
             config=to_mapping(config),
             event_id=self._event_id,
@@ -216,27 +237,34 @@ class _Making:
             has_originals=config.originals,
         )
         cuts = self._rows.cuts(head.block_rows, with_originals=config.originals)
-        if workers is None:
-            workers = processors() if len(self._rows) > _FEW else 0
-        rows = min(head.block_rows, len(self._rows))
         with (
-            Decoders(self._store.root, config, shape, rows, workers) as decoders,
+            Credits(self._card) as credited,
+            decoders,
             Progress("pack", len(self._rows), "pictures") as progress,
         ):
-            digest = write_blocks(self._target, head, self._blocks(cuts, decoders, progress))
+            blocks = self._blocks(cuts, decoders, credited, progress)
+            digest = write_blocks(self._target, head, blocks)
         told = self._told(digest)
-        write_card(PackedDataset(self._target), self._catalog, told, self._card)
+        packed = PackedDataset(self._target)
+        write_card(packed, self._catalog, told, self._card, credited.facts)
         atomic_file.write_json(self._manifest, told)
         return self._result(digest, fresh=True, licences=told["licences"])
 
     def _blocks(
-        self, cuts: list[tuple[int, int]], decoders: Decoders, progress: Progress
+        self,
+        cuts: list[tuple[int, int]],
+        decoders: Decoders,
+        credited: Credits,
+        progress: Progress,
     ) -> Iterator[Block]:
-        self._order(decoders, 0, cuts)
+        for number in range(SLOTS - 1):
+            self._order(decoders, number, cuts)
+        following = self._read(cuts, credited)
+        ahead = next(following)
         for number, (start, stop) in enumerate(cuts):
-            self._order(decoders, number + 1, cuts)
-            block = self._rows.read(start, stop)  # while the decoders are at work
-            self._note(block)
+            self._order(decoders, number + SLOTS - 1, cuts)
+            # Read one block ahead: the decoders are at work, and all is done when they are.
+            block, ahead = ahead, next(following, ahead)
             more: dict[str, Any] = {"captions": block.captions}
             if self._config.originals:
                 more["originals"] = [self._store.get(fact.sha256) for fact in block.facts]
@@ -247,6 +275,13 @@ class _Making:
             yield Block.of(data, block.facts, **more)
             progress.advance(stop - start)
 
+    def _read(self, cuts: list[tuple[int, int]], credited: Credits) -> Iterator[RowBlock]:
+        for start, stop in cuts:
+            block = self._rows.read(start, stop)
+            self._note(block)
+            credited.add(block.facts)
+            yield block
+
     def _order(self, decoders: Decoders, number: int, cuts: list[tuple[int, int]]) -> None:
         if number < len(cuts):
             places = self._rows.order[slice(*cuts[number])]
@@ -254,7 +289,7 @@ class _Making:
 
     def _note(self, block: RowBlock) -> None:
         self._hash.update(block)
-        self._licences.update(fact.licence for fact in block.facts)
+        self._licences.update(fact.licence or UNKNOWN for fact in block.facts)
         self._also_at.update(block.also_at)
 
     def _new_hash(self) -> SelectionHash:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dataset.pack_columns import columns_of, combined_hash, is_hashed, read_digest
 from dataset.pack_keys import Keys, count_texts, keys_of_pictures, original_keys
 from dataset.pack_measure import PictureMeasure
+from dataset.pack_opening import json_attribute
 from dataset.packed import PackedDataset, open_pack
 from dataset.progress import Progress
 from dataset.provenance import SPLITS
@@ -21,6 +22,7 @@ from dataset.wording import seen
 _MOST_NAMED = 20
 _UNKNOWN = ("", "unknown")
 _RESERVED = ("all-rights-reserved", "all rights reserved", "copyright", "proprietary", "©")
+_UNRESERVED = ("no known copyright", "no-known-copyright", "no copyright")
 
 
 @dataclass
@@ -97,13 +99,13 @@ def _check_contents(
     parts = [f"rows {_spans(altered, rows, len(packed))} of data"] if altered else []
     if len(written) != len(measured.checks):
         parts.append("checks/data")
-    told = json.loads(file["checks"].attrs.get("columns", "{}"))
+    told = json_attribute(file["checks"], "columns", packed.path)
     parts += [
         seen(name)
         for name in sorted(digests)
         if name != "data" and told.get(name) != digests[name].hex()
     ]
-    parts += [f"{name} (gone)" for name in sorted(set(told) - set(digests))]
+    parts += [f"{seen(name)} (gone)" for name in sorted(set(told) - set(digests))]
     if combined_hash(file, digests) != packed.content_hash:
         what = "; ".join(parts[:_MOST_NAMED]) or "the names of classes or the hash itself"
         found.faults.append(f"content hash differs: altered after packing: {what}")
@@ -195,9 +197,11 @@ def _leaks(
 
 def _check_licences(packed: PackedDataset, found: Findings, *, strict: bool) -> None:
     counts = count_texts(packed, "licence")
-    unknown = sum(count for licence, count in counts.items() if licence.lower() in _UNKNOWN)
+    unknown = sum(count for licence, count in counts.items() if licence.strip().lower() in _UNKNOWN)
     lines = [f"{unknown} pictures have no known licence"] if unknown else []
     for licence, count in counts.items():
-        if any(word in licence.lower() for word in _RESERVED):
+        words = licence.lower()
+        is_free = any(word in words for word in _UNRESERVED)
+        if not is_free and any(word in words for word in _RESERVED):
             lines.append(f"{count} pictures reserve all rights ({seen(licence)[:80]})")
     (found.faults if strict else found.warnings).extend(lines)

@@ -6,6 +6,7 @@ column in order of their names. So a reader finds the same hash again, however t
 into blocks.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,15 @@ class TextDigest:
         return hashlib.sha256(self._lengths.digest() + self._bytes.digest()).digest()
 
 
+def stored_texts(values: Sequence[str]) -> list[str]:
+    """Texts as a pack gives them back: NULs and lone surrogates are not kept."""
+    joined = "".join(values)
+    with contextlib.suppress(UnicodeEncodeError):
+        if "\0" not in joined and (joined.isascii() or joined.encode()):
+            return list(values)
+    return [value.encode("utf-8", "replace").decode().replace("\0", "") for value in values]
+
+
 class TextColumn:
     """UTF-8 strings of any length (count,); one that stays empty takes no room."""
 
@@ -65,9 +75,7 @@ class TextColumn:
             self.skip(len(values))
             return
         # HDF5 strings end at a NUL, and lone surrogates are no UTF-8: neither may come from a text.
-        clean = [value.encode("utf-8", "replace") for value in values]
-        if b"\0" in b"".join(clean):
-            clean = [value.replace(b"\0", b"") for value in clean]
+        clean = list(map(str.encode, stored_texts(values)))
         end = self._row + len(clean)
         if self._grows:
             self.dataset.resize((end,))

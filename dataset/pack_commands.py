@@ -28,7 +28,7 @@ def add_verbs(command: CommandLine) -> None:
         python -m dataset pack --dry-run --set split_by=brand
         python -m dataset pack --set size=64 --set name=dogs64 --set 'labels=["dog"]'""",
     )
-    add_config_options(verb, "the pack (keys of PackConfig)")
+    add_config_options(verb, "the pack", keys=PackConfig)
     add_data_option(verb)
     verb.add_argument(
         "--workers",
@@ -61,7 +61,8 @@ def _pack(options: argparse.Namespace) -> None:
         f"licences: {_listed(_frequent(result.licences), _MOST_LICENCES)}"
     )
     if result.fresh:
-        print(f"beside it: {config.name}.card.md and {config.name}.manifest.json")
+        names = ("card.md", "attribution.csv", "manifest.json")
+        print("beside it: " + ", ".join(f"{config.name}.{name}" for name in names))
 
 
 def _show_forecast(found: PackForecast, config: PackConfig, as_json: bool) -> None:

@@ -2,13 +2,15 @@
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
 import struct
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing import connection
+from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +27,7 @@ from dataset.preparation import prepared
 # The block that is written, the one that is waited for and the one that is ahead of it.
 SLOTS = 3
 _TASK = struct.Struct("<qqq")  # slot, first row, end
-_MOST_AT_ONCE = 64
+_MOST_AT_ONCE = 256
 _END_S = 2.0
 
 
@@ -54,11 +56,14 @@ class Decoders:
         self._local: dict[int, NDArray[np.uint8]] = {}
         self._answers: list[Connection] = []
         self._started: Future[None] | None = None
-        if workers:
-            self._starter = ThreadPoolExecutor(1, "start")
-            self._started = self._starter.submit(self._start)
+        self._turn_to_give, self._is_up = threading.Lock(), False
+        self._early: list[tuple[int, NDArray[np.uint8]]] = []
 
     def __enter__(self) -> "Decoders":
+        """Let the processes start; when they have been, that is all."""
+        if self._workers and self._started is None:
+            self._starter = ThreadPoolExecutor(1, "start")
+            self._started = self._starter.submit(self._start)
         return self
 
     def __exit__(
@@ -82,18 +87,26 @@ class Decoders:
         if self._started is None:
             self._local[block] = self._decoded_here(ids, digests)
             return
-        self._started.result()
-        slot = block % SLOTS
-        self._digests[slot, : len(ids)] = digests
         self._asked[block] = (ids, len(ids))
-        step = max(1, min(_MOST_AT_ONCE, -(-len(ids) // (8 * self._workers))))
-        for start in range(0, len(ids), step):
-            self._give(_TASK.pack(block, start, min(start + step, len(ids))))
+        with self._turn_to_give:
+            if not self._is_up:  # nobody waits for that: the orders are given when it comes
+                self._early.append((block, digests))
+                return
+        self._started.result()
+        self._hand_out(block, digests)
+
+    def _hand_out(self, block: int, digests: NDArray[np.uint8]) -> None:
+        count = len(digests)
+        self._digests[block % SLOTS, :count] = digests
+        step = max(1, min(_MOST_AT_ONCE, -(-count // (8 * self._workers))))
+        for start in range(0, count, step):
+            self._give(_TASK.pack(block, start, min(start + step, count)))
 
     def wait(self, block: int) -> NDArray[np.uint8]:
         """The rows of a block that was ordered."""
         if self._started is None:
             return self._local.pop(block)
+        self._started.result()
         while self._asked[block][1]:
             self._hear()
         ids, _left = self._asked.pop(block)
@@ -139,6 +152,10 @@ class Decoders:
             self._answers.append(answer)
             self._processes.append(process)
         orders.close()
+        with self._turn_to_give:
+            self._is_up = True
+            for block, digests in self._early:
+                self._hand_out(block, digests)
 
     def _give(self, task: bytes) -> None:
         try:
@@ -156,7 +173,7 @@ class Decoders:
                 try:
                     block, start, end, problem = answer.recv()
                 except (EOFError, OSError):
-                    break
+                    self._mourn(number)  # its end of the pipe is closed before it is known as dead
                 ids, left = self._asked[block]
                 if problem:
                     raise _unpackable(int(ids[start]), problem)
@@ -182,6 +199,7 @@ def serve(
 ) -> None:
     """What a worker does: tasks in, rows into the shared memory, until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    gc.freeze()  # the modules are no garbage: nothing looks through them again and again
     shared, rows, shape, current = layout
     pixels, digests = _views(shared, rows, shape)
     store = ImageStore(Path(root))
@@ -229,4 +247,11 @@ def _context() -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "PIL.ImageCms"])
+    resource_tracker.ensure_running()  # which the server would do, and unblock the signal by that
+    # Ctrl-C is for this process to answer: the server would die of it in the midst of its imports.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context

@@ -5,6 +5,7 @@ in it may point out of the file.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,30 +17,31 @@ import numpy as np
 from dataset.errors import ConfigError, DataError
 from dataset.pack_columns import columns_of
 from dataset.provenance import NUMBER_COLUMNS, REAL_COLUMNS, TEXT_COLUMNS
+from dataset.wording import NO_TEXT, seen
 
 SCHEMA = 1
 
 _ATTRIBUTES = ("config", "event_id", "counts", "cal_seal", "content_hash")
-_TEXT = "O"
-# Every column that a pack of this schema has: the kind of its type, its width, rows beyond N.
+_TEXT = "object"
+# Every column that a pack of this schema has: its type, its width, rows beyond N.
 _COLUMNS: dict[str, tuple[str, int | None, int]] = {
-    "labels/label": ("i", None, 0),
-    "split": ("u", None, 0),
+    "labels/label": ("int64", None, 0),
+    "split": ("uint8", None, 0),
     "meta_data/names": (_TEXT, None, 0),
     **{f"provenance/{name}": (_TEXT, None, 0) for name in TEXT_COLUMNS},
-    **{f"provenance/{name}": ("i", None, 0) for name in NUMBER_COLUMNS},
-    **{f"provenance/{name}": ("f", None, 0) for name in REAL_COLUMNS},
-    "provenance/sha256": ("u", 32, 0),
-    "provenance/phash": ("u", None, 0),
-    "captions/offsets": ("i", None, 1),
+    **{f"provenance/{name}": ("int64", None, 0) for name in NUMBER_COLUMNS},
+    **{f"provenance/{name}": ("float64", None, 0) for name in REAL_COLUMNS},
+    "provenance/sha256": ("uint8", 32, 0),
+    "provenance/phash": ("uint64", None, 0),
+    "captions/offsets": ("int64", None, 1),
 }
 _OF_ANY_LENGTH = {
     "captions/text": _TEXT,
     "captions/origin": _TEXT,
-    "checks/data": "u",
-    "stats/mean": "f",
-    "stats/deviation": "f",
-    "encoded/blob": "u",
+    "checks/data": "uint8",
+    "stats/mean": "float64",
+    "stats/deviation": "float64",
+    "encoded/blob": "uint8",
 }
 _OPTIONAL = ("encoded/blob",)
 # What h5py and JSON raise for a damaged file, wherever in it the damage is.
@@ -86,18 +88,20 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 def _check_outline(file: h5py.File, path: Path) -> None:
     """Raises DataError unless the file has everything that a pack of this schema has."""
     _check_schema(file, path)
+    _check_links(file, path)
     found, size = columns_of(file), path.stat().st_size
     count = _check_pictures(found.get("data"), path, size)
-    wanted = {**_COLUMNS, **{f"labels/{name}": ("i", None, 0) for name in _schemes(file)}}
+    wanted = {**_COLUMNS, **{f"labels/{name}": ("int64", None, 0) for name in _schemes(file)}}
     if "encoded/blob" in found:
-        wanted["encoded/offsets"] = ("i", None, 1)
+        wanted["encoded/offsets"] = ("int64", None, 1)
     _check_presence(file, {*found, *file.attrs}, wanted, path)
+    _check_attributes(file, path)
     for name, (kind, width, more) in wanted.items():
         shape = (count + more,) if width is None else (count + more, width)
         _check_column(found[name], kind, shape, path)
     for name, array in found.items():
         if name.startswith("embeddings/"):
-            _check_column(array, "f", (count, *array.shape[1:2]), path)
+            _check_column(array, "float32", (count, *array.shape[1:2]), path)
         elif name in _OF_ANY_LENGTH:
             _check_column(array, _OF_ANY_LENGTH[name], array.shape, path)
         _check_place(array, count, size, path)
@@ -126,6 +130,24 @@ def _check_presence(file: h5py.File, found: set[str], wanted: Iterable[str], pat
         raise DataError(f"pack {path} has no {missing[0]}: an older Pedigree wrote it; pack again")
 
 
+def _check_links(group: h5py.Group, path: Path) -> None:
+    """Raises DataError for a name that leads elsewhere, in this file or to another."""
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise DataError(f"pack {path}: {seen(name)[:80]} is a link; refused")
+        if group.get(name, getclass=True) is h5py.Group:
+            _check_links(group[name], path)
+
+
+def _check_attributes(file: h5py.File, path: Path) -> None:
+    """Raises DataError for attributes of the root that are not of their type."""
+    for name in _ATTRIBUTES:
+        value = file.attrs[name]
+        fits = isinstance(value, np.integer if name == "event_id" else str)
+        if not fits or (name == "content_hash" and not re.fullmatch("[0-9a-f]{64}", value)):
+            raise DataError(f"pack {path}: the attribute {name} is damaged; pack again")
+
+
 def _check_pictures(data: h5py.Dataset | None, path: Path, size: int) -> int:
     """How many pictures there are; raises DataError when they are not all in the file."""
     if data is None or data.dtype != np.uint8 or data.ndim != 4 or data.chunks is not None:
@@ -146,7 +168,9 @@ def _check_column(array: h5py.Dataset, kind: str, shape: tuple[int, ...], path: 
         raise DataError(
             f"pack {path}: {array.name[1:]} has shape {array.shape}, expected {shape}; pack again"
         )
-    if array.dtype.kind != kind or (kind == _TEXT and not h5py.check_string_dtype(array.dtype)):
+    if array.dtype != np.dtype(kind) or (
+        kind == _TEXT and not h5py.check_string_dtype(array.dtype)
+    ):
         raise DataError(f"pack {path}: {array.name[1:]} holds {array.dtype}; pack again")
 
 
@@ -167,18 +191,23 @@ def _schemes(file: h5py.File) -> list[str]:
 
 def class_names(array: h5py.Dataset, path: Path) -> list[str]:
     """The names of the classes that a column of labels knows; raises DataError for none."""
-    names = json.loads(array.attrs["names"])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    names: list[str] = json.loads(array.attrs["names"])
+    are_texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not are_texts or any(map(NO_TEXT.search, names)):
         raise DataError(f"pack {path}: the names of {array.name[1:]} are no list of texts")
     return names
 
 
-def json_attribute(file: h5py.File, name: str, path: Path) -> dict[str, Any]:
-    """A root attribute that holds a JSON object; raises DataError when it does not."""
-    found = json.loads(file.attrs[name])
+def json_attribute(item: h5py.HLObject, name: str, path: Path) -> dict[str, Any]:
+    """An attribute that holds a JSON object; raises DataError or ValueError when it does not."""
+    found = json.loads(item.attrs[name], parse_constant=_refuse)
     if not isinstance(found, dict):
         raise DataError(f"pack {path}: the attribute {name} is no JSON object; pack again")
     return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def _first_line(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from dataset.catalog import Catalog
 from dataset.catalog.packables import PackedFacts
 from dataset.pack_selection import Selection
 from dataset.provenance import SPLITS, Provenance
-from dataset.records import Caption, Origin, best_caption
+from dataset.records import Caption, Origin, best_caption, filled
 from dataset.split_keys import places_of
 
 T = TypeVar("T", Caption, Origin)
@@ -36,8 +36,10 @@ class PackRows:
     """Selected pictures as rows: a fixed shuffle inside each split, training rows first and
     held-out rows last. Reads within the caller's snapshot of the catalogue."""
 
-    def __init__(self, catalog: Catalog, selection: Selection, seed: int) -> None:
-        self._catalog, self.selection = catalog, selection
+    def __init__(
+        self, catalog: Catalog, selection: Selection, seed: int, licences: Sequence[str] = ()
+    ) -> None:
+        self._catalog, self.selection, self._licences = catalog, selection, licences
         shuffled = np.random.default_rng(seed).permutation(len(selection))
         by_split = np.argsort(selection.split[shuffled], kind="stable")
         self.order: NDArray[np.int64] = shuffled[by_split]  # (n,) places in the selection
@@ -65,7 +67,7 @@ class PackRows:
         places = self.order[start:stop]
         ids = self.selection.id[places]
         number = ids.tolist()
-        found = self._catalog.packables.facts_of(number)
+        found = self._catalog.packables.facts_of(number, self._licences)
         captions = [facts.captions for facts in found]
         also_at = self._hand_over(ids, places, captions)
         votes = np.zeros(len(ids), np.int64)
@@ -146,21 +148,22 @@ def _provenance(
     captions: Sequence[Caption],
 ) -> Provenance:
     origin = facts.origin or _NO_ORIGIN
-    return Provenance(
-        row=row,
-        image_id=image_id,
-        label=label,
-        caption=best_caption(captions),
+    fields = {
+        "row": row,
+        "image_id": image_id,
+        "label": label,
+        "caption": best_caption(captions) if captions else "",
         **vars(origin),
-        sha256=sha256,
-        phash=facts.phash,
-        original_format=facts.format,
-        original_width=facts.width,
-        original_height=facts.height,
-        stars=facts.stars,
-        rating=facts.rating,
-        rating_deviation=facts.rating_deviation,
-        votes=votes,
-        group=group,
-        split=SPLITS[split],
-    )
+        "sha256": sha256,
+        "phash": facts.phash,
+        "original_format": facts.format,
+        "original_width": facts.width,
+        "original_height": facts.height,
+        "stars": facts.stars,
+        "rating": facts.rating,
+        "rating_deviation": facts.rating_deviation,
+        "votes": votes,
+        "group": group,
+        "split": SPLITS[split],
+    }
+    return filled(Provenance, fields)

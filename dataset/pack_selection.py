@@ -12,7 +12,7 @@ from dataset.errors import ConfigError
 from dataset.likeness import LARGEST_RADIUS
 from dataset.pixels import Background
 from dataset.provenance import SPLITS
-from dataset.records import Status
+from dataset.records import STATUSES, Status
 from dataset.split_keys import SplitBy, places_of, split_keys
 from dataset.splits import (
     assign_splits,
@@ -25,6 +25,8 @@ from dataset.splits import (
 from dataset.star_cover import DEFAULT_RADIUS, Settlement
 
 Integers = NDArray[np.int64]
+_MOST_PICTURES = 10**12
+NO_LABEL = "(no label)"  # what pictures without a class are counted under
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +66,18 @@ class PackConfig:
             raise ConfigError(f"sharpness is {self.sharpness:g}; it must be 0 to 4 (1: unchanged)")
         if min(self.per_class, self.min_per_class, self.seed) < 0:
             raise ConfigError("per_class, min_per_class and seed must be at least 0")
-        if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
-            raise ConfigError(f"name {self.name!r} must be letters, digits, dots, - and _")
+        if max(self.per_class, self.min_per_class) > _MOST_PICTURES:
+            raise ConfigError(f"per_class and min_per_class must be at most {_MOST_PICTURES}")
+        if not self.statuses:
+            raise ConfigError(f"statuses is empty; name some of {', '.join(STATUSES)}")
+        _check_name(self.name)
+
+
+def _check_name(name: str) -> None:
+    if not name or not all(c.isalnum() or c in "-_." for c in name):
+        raise ConfigError(f"name {name!r} must be letters, digits, dots, - and _")
+    if name.startswith("."):
+        raise ConfigError(f"name {name!r} must not begin with a dot, which hides the file")
 
 
 @dataclass(frozen=True)
@@ -98,16 +110,17 @@ class Selection:
         return {name: n for name, n in zip(SPLITS, counts, strict=True) if n}
 
     def classes(self) -> dict[str, dict[str, int]]:
-        """Pictures by class, "(no label)" for none, and split."""
+        """Pictures by class, NO_LABEL for none, and split."""
         cells = (self.label.astype(np.int64) + 1) * len(SPLITS) + self.split
         size = (len(self.label_names) + 1) * len(SPLITS)
         table = np.bincount(cells, minlength=size).reshape(-1, len(SPLITS))
-        names = ["(no label)", *self.label_names]
-        return {
-            name: dict(zip(SPLITS, row, strict=True))
-            for name, row in sorted(zip(names, table.tolist(), strict=True))
-            if any(row)
-        }
+        names = [NO_LABEL, *self.label_names]
+        found: dict[str, dict[str, int]] = {}
+        for name, row in sorted(zip(names, table.tolist(), strict=True)):
+            if any(row):  # a class may be called as none is
+                held = found.get(name, {})
+                found[name] = {s: n + held.get(s, 0) for s, n in zip(SPLITS, row, strict=True)}
+        return found
 
 
 def select(catalog: Catalog, config: PackConfig) -> Selection:
@@ -130,7 +143,7 @@ def select(catalog: Catalog, config: PackConfig) -> Selection:
     unit = root
     if config.split_by != "group":
         keys = np.zeros(len(ids), np.uint64)
-        keys[by_id] = split_keys(catalog, config.split_by, ids)
+        keys[by_id] = split_keys(catalog, config.split_by, ids, config.licences)
         unit = joined_by(root, keys)
     split = _splits(found, unit, config)
     return Selection(

@@ -206,7 +206,8 @@ def _bars(part: dict[str, Any]) -> list[str]:
     return [
         _bar(f"{edges[place]:g} to {edges[place + 1]:g}", count, most)
         for place, count in enumerate(counts)
-    ]
+        if count
+    ] or ["  none is known"]
 
 
 def _bar(name: str, count: int, most: int) -> str:

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dataset.pack_columns import columns_of
 from dataset.pack_keys import count_texts
+from dataset.pack_opening import json_attribute
 from dataset.packed import PackedDataset, open_pack
 from dataset.pixels import Pixels
 from dataset.provenance import SPLITS
@@ -53,7 +55,6 @@ def summarise(packed: PackedDataset) -> dict[str, Any]:
         **_extras(packed),
         "content_hash": packed.content_hash,
         "event_id": int(packed.attributes["event_id"]),
-        "made_with": json.loads(str(packed.attributes.get("made_with", "{}"))),
         "config": packed.config,
     }
 
@@ -78,20 +79,22 @@ def _spread(sides: NDArray[np.int64]) -> dict[str, int] | None:
 
 
 def _extras(packed: PackedDataset) -> dict[str, Any]:
-    """Captions, originals and embeddings: how many rows have some."""
+    """Captions, originals and embeddings: how many rows have some; and what wrote the file."""
     with open_pack(packed.path) as file:
         lengths = np.diff(file["captions/offsets"][:])
         originals = np.diff(file["encoded/offsets"][:]) if "encoded" in file else np.zeros(0)
-        embeddings = {name: int(array.shape[1]) for name, array in _embeddings(file)}
+        embeddings = {
+            name.removeprefix("embeddings/"): int(array.shape[1])
+            for name, array in columns_of(file).items()
+            if name.startswith("embeddings/")
+        }
+        versions = json_attribute(file, "made_with", packed.path)
     return {
         "captions": {"pictures": int((lengths > 0).sum()), "all": int(lengths.sum())},
         "originals": int((originals > 0).sum()),
         "embeddings": embeddings,
+        "made_with": versions,
     }
-
-
-def _embeddings(file: Any) -> list[tuple[str, Any]]:
-    return sorted(file["embeddings"].items()) if "embeddings" in file else []
 
 
 def readable(summary: dict[str, Any]) -> str:
@@ -112,7 +115,8 @@ def readable(summary: dict[str, Any]) -> str:
         "originals  " + _original_line(summary),
         "embeddings "
         + (", ".join(f"{seen(k)} ({n})" for k, n in summary["embeddings"].items()) or "none"),
-        f"content    {summary['content_hash'][:16]}, after event {summary['event_id']}",
+        f"content    {summary['content_hash'][:16]}"
+        + (f", after event {summary['event_id']}" if summary["event_id"] else ""),
         "config     " + (_config_line(summary["config"]) or "none"),
     ]
     if summary["schemes"]:
@@ -147,12 +151,19 @@ def _original_line(summary: dict[str, Any]) -> str:
     sizes = summary["original_sizes"]
     if sizes["width"] is None or sizes["height"] is None:
         return there
-    spans = (f"{s['least']}-{s['most']} (median {s['median']})" for s in sizes.values())
-    return f"{there}; they were {' x '.join(spans)} px, {_listed(summary['formats'])}"
+    said = f"{there}; they were {' x '.join(_span(s) for s in sizes.values())} px"
+    formats = {name: count for name, count in summary["formats"].items() if name != "(none)"}
+    return f"{said}, {_listed(summary['formats'])}" if formats else said
+
+
+def _span(sides: dict[str, int]) -> str:
+    if sides["least"] == sides["most"]:
+        return str(sides["least"])
+    return f"{sides['least']}-{sides['most']} (median {sides['median']})"
 
 
 def _config_line(config: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={seen(json.dumps(config[key]))[:80]}" for key in sorted(config))
+    return ", ".join(f"{seen(key)}={seen(json.dumps(config[key]))[:80]}" for key in sorted(config))
 
 
 def _size(count: int) -> str:

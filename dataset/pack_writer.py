@@ -20,8 +20,11 @@ root attributes    schema, created_by, made_with, config, event_id, counts, cal_
 import glob
 import json
 import os
+import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -50,7 +53,7 @@ from dataset.pack_trailer import write_trailer
 from dataset.provenance import NUMBER_COLUMNS, REAL_COLUMNS, SPLITS, TEXT_COLUMNS, Provenance
 from dataset.records import Caption
 
-__all__ = ["Block", "PackHead", "rows_at_once", "write_blocks", "write_pack"]
+__all__ = ["Block", "PackHead", "remove_stale", "rows_at_once", "write_blocks", "write_pack"]
 
 # An attribute holds 64 KiB: beyond that the shares are left to the reader's counting.
 _MOST_PROBS = 8000
@@ -64,9 +67,9 @@ def write_blocks(path: Path, head: PackHead, blocks: Iterable[Block]) -> str:
     Nothing but `path` is written, and that whole or not at all. Raises ValueError when the blocks
     do not add up to `head`.
     """
-    _remove_stale(path)
+    remove_stale(path)
     with atomic_path(path) as partial:
-        with _Writer(partial, head) as writer:
+        with _told_by_number(), _Writer(partial, head) as writer:
             for block in blocks:
                 writer.append(block)
             digest = writer.finish()
@@ -124,12 +127,13 @@ def write_pack(
 
 
 class _Writer:
-    """A pack that is being written, column by column; the hashes are made beside the writing."""
+    """A pack that is being written, column by column; pictures are written and hashed
+    beside that."""
 
     def __init__(self, path: Path, head: PackHead) -> None:
         self._head, self._path, self._row = head, path, 0
         self._file = h5py.File(path, "w")
-        self._hasher = ThreadPoolExecutor(1, "hash")
+        self._beside = ThreadPoolExecutor(2, "pictures")
         count, file = head.count, self._file
         self._pictures = PictureColumn(file, path, count, head.shape)
         file["images"] = file["data"]
@@ -168,16 +172,23 @@ class _Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._hasher.shutdown(wait=True)
+        self._beside.shutdown(wait=True)
         self._pictures.close()
+        if kind is not None:
+            # HDF5 cannot close a file whose rest it fails to write, and crashes at exit: as all of
+            # it is thrown away, what is left goes elsewhere.
+            with tempfile.TemporaryFile(dir=_memory_folder()) as elsewhere:
+                os.dup2(elsewhere.fileno(), self._file.id.get_vfd_handle())
+                self._file.close()
+            return
         self._file.close()
 
     def append(self, block: Block) -> None:
         head, n = self._head, len(block.data)
         self._check(block)
         data = np.ascontiguousarray(block.data, np.uint8)
-        measured = self._hasher.submit(self._pictures.measured.update, data, block.splits)
-        self._pictures.write(self._row, data)
+        measured = self._beside.submit(self._pictures.measured.update, data, block.splits)
+        written = self._beside.submit(self._pictures.write, self._row, data)
         for name, column in self._labels.items():
             values = block.labels if name == "label" else block.schemes[name]
             column.append(values)
@@ -194,6 +205,7 @@ class _Writer:
             self._embeddings[name].append(block.embeddings[name])
         self._count("split", [SPLITS[code] for code in block.splits.tolist()])
         self._row += n
+        written.result()
         measured.result()
 
     @property
@@ -227,6 +239,7 @@ class _Writer:
         file.attrs["counts"] = json.dumps(self._counts, sort_keys=True)
         file.attrs["cal_seal"] = self._pictures.measured.seal()
         file.attrs["content_hash"] = digest
+        file.flush()  # what cannot be written is told here, as long as it can be dealt with
         return digest
 
     def _columns(self) -> Iterator[Column]:
@@ -287,13 +300,30 @@ class _Writer:
                 raise ValueError(f"{there} facts, captions or originals for {n} pictures")
 
 
+@contextmanager
+def _told_by_number() -> Iterator[None]:
+    """Makes of HDF5's failure to write, which is text, the OSError that the system had."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        found = re.search(r"errno = (\d+)", str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
+
+
+def _memory_folder() -> str | None:
+    """A folder in memory where the system has one: the disk may be full."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
 def _cut(data: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     step = rows_at_once(data.shape[1:])
     return iter([data[start : start + step] for start in range(0, max(len(data), 1), step)])
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove what killed writers of the same pack left behind."""
+def remove_stale(path: Path) -> None:
+    """Remove what killed writers of the same file left behind."""
     for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         writer = partial.name.removesuffix(".partial").rpartition(".")[2]
         try:

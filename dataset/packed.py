@@ -173,7 +173,7 @@ class PackedDataset:
     def embedding(self, name: str) -> NDArray[np.float32]:
         """The vectors of this kind, (N, D); raises ConfigError when the pack has none of it."""
         with self._open() as file:
-            there = sorted(file["embeddings"]) if "embeddings" in file else []
+            there = sorted(columns_of(file, "embeddings")) if "embeddings" in file else []
             if name not in there:
                 known = ", ".join(there) or "none"
                 raise ConfigError(f"pack {self.path} has no embedding {name!r}; it has {known}")

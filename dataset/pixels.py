@@ -131,12 +131,12 @@ def rasterise(
 
 def colour_image(
     content: bytes, *, limits: PixelLimits | None = None, least_side: int | None = None
-) -> tuple[Image.Image, Size]:
+) -> tuple[Image.Image, Size, str]:
     """The picture upright, in sRGB: RGB, or RGBA (straight alpha) where it can be seen through;
-    and its own size. Arguments and errors are those of `rasterise`; nothing is hashed."""
-    _, image, size, _ = _seen(content, limits, least_side)
+    its own size and format. Arguments and errors are those of `rasterise`; nothing is hashed."""
+    kind, image, size, _ = _seen(content, limits, least_side)
     rgba = _to_rgba(image)
-    return (rgba if rgba and _is_seen_through(rgba) else _to_rgb(rgba or image)), size
+    return (rgba if rgba and _is_seen_through(rgba) else _to_rgb(rgba or image)), size, kind
 
 
 def grey_image(

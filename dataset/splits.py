@@ -91,7 +91,7 @@ def assign_splits(
     the shares (0..1) are of the groups of each class, which is that of a group's first picture;
     a class keeps a group for training. Else, for groups that may be large and of many classes,
     the shares are of all pictures. A share that would come to nothing gets one group all the
-    same, as long as training keeps one of that class.
+    same, as long as training keeps pictures of each class.
     """
     firsts, group = np.unique(root, return_inverse=True)
     sizes = np.bincount(group, minlength=len(firsts))
@@ -99,11 +99,11 @@ def assign_splits(
     drawn = np.lexsort((firsts, lots[firsts], kind if by_class else np.zeros(len(firsts))))
     if by_class:
         split = _of_each_class(kind, drawn, cal, test)
+        for code, share in ((_TEST, test), (_CAL, cal)):
+            if share > 0 and not (split == code).any():
+                _take_one(split, code, kind, sizes, drawn)
     else:
         split = _of_all(label.astype(np.int64), group, sizes, drawn, cal, test)
-    for code, share in ((_TEST, test), (_CAL, cal)):
-        if share > 0 and not (split == code).any():
-            _take_one(split, code, kind if by_class else np.zeros_like(kind), sizes, drawn)
     found: Codes = split[group]
     return found
 
@@ -131,7 +131,8 @@ def _of_all(
     label: Integers, group: Integers, sizes: Integers, drawn: Integers, cal: float, test: float
 ) -> Codes:
     """The split of each group (G,): in the order of their lots they go to test, else to cal, as
-    long as those hold no more pictures than they shall and every class still trains."""
+    long as those hold no more pictures than they shall and every class still trains; a split that
+    none fits gets the smallest one."""
     room = {_TEST: round(test * len(group)), _CAL: round(cal * len(group))}
     training = np.bincount(label + 1)
     cells, counts = np.unique(
@@ -140,16 +141,26 @@ def _of_all(
     owner, kind = cells // len(training), cells % len(training)
     starts = np.searchsorted(owner, np.arange(len(sizes) + 1))
     split = np.full(len(sizes), _TRAIN, np.uint8)
-    for one in drawn.tolist():
-        size = int(sizes[one])
-        code = next((code for code in (_TEST, _CAL) if size <= room[code]), _TRAIN)
-        if code == _TRAIN:
-            continue
+
+    def spared(one: int) -> bool:
+        """Whether every class still trains without this group; it trains no longer then."""
         own = slice(starts[one], starts[one + 1])
-        if (training[kind[own]] > counts[own]).all():
-            training[kind[own]] -= counts[own]
-            room[code] -= size
+        if split[one] != _TRAIN or not (training[kind[own]] > counts[own]).all():
+            return False
+        training[kind[own]] -= counts[own]
+        return True
+
+    for one in drawn.tolist():
+        code = next((code for code in (_TEST, _CAL) if sizes[one] <= room[code]), _TRAIN)
+        if code != _TRAIN and spared(one):
+            room[code] -= int(sizes[one])
             split[one] = code
+    smallest = drawn[np.argsort(sizes[drawn], kind="stable")].tolist()
+    for code, share in ((_TEST, test), (_CAL, cal)):
+        if share > 0 and not (split == code).any():
+            one = next(filter(spared, smallest), None)
+            if one is not None:
+                split[one] = code
     return split
 
 

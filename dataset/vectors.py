@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from dataset.errors import ConfigError, DataError
 
 _DIGEST_BYTES = 32
 _MOST_COLUMNS = 16_384
+_ROWS = 4096
 
 
 class Vectors:
@@ -29,8 +31,6 @@ class Vectors:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as file:
-                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             with zipfile.ZipFile(path) as archive:
                 digests = self._array(archive, "sha256")
                 self._vectors = self._array(archive, "vectors")
@@ -46,6 +46,19 @@ class Vectors:
         self._order = np.argsort(keys, kind="stable")
         self._keys = keys[self._order]
         self._digests = digests
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256, hexadecimal, of all digests and vectors."""
+        arrays = (self._digests, self._vectors)
+        found = hashlib.sha256(" ".join(map(_shape, arrays)).encode())
+        for array in arrays:
+            for start in range(0, len(array), _ROWS):
+                found.update(np.ascontiguousarray(array[start : start + _ROWS]).data)
+        return found.hexdigest()
 
     @property
     def name(self) -> str:

@@ -127,7 +127,7 @@ def _add_novelty(command: CommandLine) -> None:
     verb.add_argument("--strict", action="store_true", help="exit with 3 when a copy is found")
     verb.add_argument("--again", action="store_true", help="check again even if nothing changed")
     verb.add_argument("--json", action="store_true", help="print novelty.json's content")
-    add_config_options(verb, "the verdicts (keys of NoveltyConfig)")
+    add_config_options(verb, "the verdicts", keys=NoveltyConfig)
 
 
 def _novelty(options: argparse.Namespace) -> int:

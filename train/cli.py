@@ -52,7 +52,7 @@ def _add_run(line: CommandLine) -> None:
         python -m train run --config tiny --packed data/pack.h5 --name short --set images=2000
         python -m train run --config tiny --packed data/pack.h5 --dry-run""",
     )
-    add_config_options(run, "the run, or the name of a preset (default: tiny)")
+    add_config_options(run, "the run, or the name of a preset (default: tiny)", keys=TrainConfig)
     run.add_argument("--packed", type=Path, metavar="FILE", help="the pack to learn from")
     run.add_argument(
         "--runs",

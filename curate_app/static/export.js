@@ -7,7 +7,7 @@ import { fill, watch } from "./jobs.js";
 const form = one("#settings");
 const LISTS = { label: "labels", licence: "licences" };
 const NUMBERS = ["size", "per_class", "min_per_class", "sharpness"];
-const SWITCHES = ["originals"];
+const SWITCHES = ["linear_light", "originals"];
 
 // The form as the server takes it: numbers as numbers, ticks as lists.
 function settings() {
@@ -33,6 +33,7 @@ function follow() {
 }
 
 form.addEventListener("input", follow);
+form.addEventListener("change", follow); // not every way to choose from a list is an input
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   follow();

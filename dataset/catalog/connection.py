@@ -1,11 +1,13 @@
 """The SQLite file itself: opened in WAL mode, brought up to date by ordered migrations."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from urllib.parse import quote
 
 from dataset.errors import DataError, WorldError
 
@@ -32,6 +34,8 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """
     if not create and not path.is_file():
         raise DataError(f"no catalogue at {path}; collect pictures first or check --data")
+    if path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return open_read_only(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with explained(path):
         connection = sqlite3.connect(
@@ -43,6 +47,35 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a catalogue that nobody may write to, such as one on a read-only disk.
+
+    Raises DataError as `connect`, and for one that would have to be brought up to date first.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    # Without a log there is nobody who writes, and no file beside the catalogue is asked for.
+    kind = "mode=ro" if log.is_file() and log.stat().st_size else "immutable=1"
+    with explained(path):
+        connection = sqlite3.connect(
+            f"file:{quote(str(path.resolve()))}?{kind}",
+            uri=True,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            if _version(connection) != migrations()[-1][0]:
+                raise DataError(
+                    f"catalogue {path} is of another version and cannot be written here; open it "
+                    "once where it can be, with this version of Pedigree"
+                )
         except BaseException:
             connection.close()
             raise
@@ -106,7 +139,9 @@ def explained(path: Path) -> Iterator[None]:
         if "full" in text:
             raise WorldError(f"no space left for catalogue {path}; free some disk") from error
         if "unable to open" in text or "readonly" in text:
-            raise WorldError(f"cannot open catalogue {path}: {text}; check its owner") from error
+            raise WorldError(
+                f"cannot write catalogue {path}: {text}; check who owns it and its disk"
+            ) from error
         raise
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):

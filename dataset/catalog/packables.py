@@ -2,16 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset.catalog.contenders import listed
 from dataset.phash import PHASH
-from dataset.records import JUDGED_CAPTION, Caption, Origin, Status, found_caption
+from dataset.records import JUDGED_CAPTION, Caption, Origin, Status, filled, found_caption
 
 UNKNOWN_LICENCES = ("", "unknown")
 Integers = NDArray[np.int64]
@@ -33,10 +33,9 @@ class PackableBlock:
     byte_count: Integers
 
 
-@dataclass(frozen=True, kw_only=True)
-class PackedFacts:
+class PackedFacts(NamedTuple):
     """What a pack tells of a picture beside its content, class and split; `origin` is the first
-    one with a known licence, else the first, or None."""
+    one under a licence that was asked for, or a known one, else the first, or None."""
 
     format: str
     width: int
@@ -47,6 +46,11 @@ class PackedFacts:
     rating_deviation: float | None
     origin: Origin | None
     captions: list[Caption]
+
+
+def _is_preferred(licence: str, licences: Collection[str]) -> bool:
+    """Whether an origin under this licence goes before others: one of `licences`, if any."""
+    return licence in licences if licences else licence not in UNKNOWN_LICENCES
 
 
 class Packables:
@@ -100,16 +104,19 @@ class Packables:
         )
         return found[:, 0].copy(), found[:, 1].copy()
 
-    def origin_texts(self, column: str) -> Iterator[tuple[Integers, list[bool], Sequence[str]]]:
-        """(pictures, whether the licence is known, `column`) of all origins, oldest first."""
+    def origin_texts(
+        self, column: str, licences: Collection[str] = ()
+    ) -> Iterator[tuple[Integers, list[bool], Sequence[str]]]:
+        """(pictures, whether the licence is one of `licences`, or known where none are named,
+        `column`) of all origins, oldest first."""
         assert column in _ORIGIN_COLUMNS
         rows_of = self._blocks(
             f"SELECT image_id, licence, {column} AS text FROM origin ORDER BY id", ()
         )
         for rows in rows_of:
-            pictures, licences, texts = zip(*rows, strict=True)
-            known = [licence not in UNKNOWN_LICENCES for licence in licences]
-            yield np.array(pictures, np.int64), known, texts
+            pictures, found, texts = zip(*rows, strict=True)
+            preferred = [_is_preferred(licence, licences) for licence in found]
+            yield np.array(pictures, np.int64), preferred, texts
 
     def caption_texts(self) -> Iterator[tuple[Integers, Sequence[str], bool]]:
         """(pictures, texts, whether a person wrote them here) of all captions, oldest first."""
@@ -144,10 +151,11 @@ class Packables:
         )
         return found[:, 0].copy()
 
-    def facts_of(self, ids: Sequence[int]) -> list[PackedFacts]:
-        """All facts of these pictures, in this order; some thousands at a time."""
+    def facts_of(self, ids: Sequence[int], licences: Collection[str] = ()) -> list[PackedFacts]:
+        """All facts of these pictures, in this order; some thousands at a time. Of each the first
+        origin under one of `licences` counts, where any are named."""
         asked = listed(ids)
-        origins, captions = self._best_origins(asked), self._captions(asked)
+        origins, captions = self._best_origins(asked, licences), self._captions(asked)
         rows = self._read(
             "SELECT image.id, format, width, height, stars, hash.value, score, deviation, caption "
             "FROM json_each(?) AS asked CROSS JOIN image ON image.id = asked.value "
@@ -176,22 +184,22 @@ class Packables:
             )
         return found
 
-    def _best_origins(self, asked: str) -> dict[int, Origin]:
+    def _best_origins(self, asked: str, licences: Collection[str]) -> dict[int, Origin]:
         place = _ORIGIN_COLUMNS.index("licence")
         best: dict[int, Sequence[Any]] = {}
-        for image_id, *values in self._read(
-            f"SELECT image_id, {', '.join(_ORIGIN_COLUMNS)} FROM origin "
+        for row in self._read(
+            f"SELECT {', '.join(_ORIGIN_COLUMNS)}, image_id FROM origin "
             f"WHERE image_id IN {_AMONG} ORDER BY id",
             (asked,),
         ):
-            held = best.get(image_id)
+            held = best.get(row[-1])
             if held is None or (
-                held[place] in UNKNOWN_LICENCES and values[place] not in UNKNOWN_LICENCES
+                _is_preferred(row[place], licences) and not _is_preferred(held[place], licences)
             ):
-                best[image_id] = values
+                best[row[-1]] = row
         return {
-            image_id: Origin(**dict(zip(_ORIGIN_COLUMNS, values, strict=True)))
-            for image_id, values in best.items()
+            image_id: filled(Origin, dict(zip(_ORIGIN_COLUMNS, row, strict=False)))
+            for image_id, row in best.items()
         }
 
     def _captions(self, asked: str) -> dict[int, list[Caption]]:

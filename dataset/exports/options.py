@@ -1,5 +1,6 @@
 """What an export is asked for and what it reports; which rows of a pack it takes."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from dataset.errors import ConfigError, DataError
 from dataset.packed import PackedDataset
 from dataset.packed_rows import has_originals
 from dataset.provenance import SPLITS, Split
+
+_COLOUR = re.compile(r"white|black|keep|#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,8 @@ class ExportOptions:
     shard_bytes: int = 0  # at most about so many bytes a shard; 0: no limit
     compressed: bool = False  # deflate the arrays
     replace: bool = False  # an earlier export may stand at the target
+    # What RGBA is laid on: white, black, #rrggbb, or keep. Empty: white for csv, else keep.
+    background: str = ""
 
     def __post_init__(self) -> None:
         unknown = set(self.splits) - set(SPLITS)
@@ -32,6 +37,10 @@ class ExportOptions:
             )
         if self.shard_pictures < 0 or self.shard_bytes < 0:
             raise ConfigError("a shard holds at least one picture or byte")
+        if self.background and not _COLOUR.fullmatch(self.background):
+            raise ConfigError(
+                f"--background is {self.background!r}; it is white, black, #rrggbb or keep"
+            )
 
 
 @dataclass(kw_only=True)

@@ -26,6 +26,7 @@ class PackCollection(Collection):
         super().__init__(path, "pack")
         self._packed = packed = PackedDataset(path)
         self._has_originals = has_originals(packed)
+        self._groups: Labels = packed.column("group")
         self._numbers: dict[str, Labels] = {}
         for scheme in packed.schemes:
             if scheme != "label":
@@ -50,6 +51,7 @@ class PackCollection(Collection):
                 contents=[row.original for row in rows] if self._has_originals else (),
                 captions=[row.captions for row in rows],
                 splits=self._packed.splits[numbers].astype(np.int8),
+                groups=self._groups[numbers],
                 schemes={name: labels[numbers] for name, labels in self._numbers.items()},
             )
 

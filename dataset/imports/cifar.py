@@ -11,7 +11,7 @@ import numpy as np
 
 from dataset.errors import ConfigError, DataError
 from dataset.imports.collection import Batch, Collection, ReadOptions, Summary, split_code
-from dataset.imports.folder import read_member, readable_tar
+from dataset.imports.folder import is_compressed, read_member, readable_tar
 from dataset.pixels import Pixels
 from dataset.wording import clean_label
 
@@ -137,7 +137,7 @@ def _survey(path: Path) -> _Found:
     sizes: dict[str, int] = {}
     lists: dict[str, list[str]] = {}
     others: set[str] = set()
-    if path.is_file() and not tarfile.is_tarfile(path):
+    if _is_batch(path):
         sizes[path.name] = path.stat().st_size
         with path.open("rb") as file:
             if file.read(2) in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
@@ -159,6 +159,14 @@ def _survey(path: Path) -> _Found:
             raise _pickled(path)
         raise ConfigError(f"{path} has no batches such as data_batch_1.bin; check the path")
     return _Found(sizes, lists)
+
+
+def _is_batch(path: Path) -> bool:
+    """Whether a path is of a single batch: a file that is no tar, damaged or not."""
+    if not path.is_file() or is_compressed(path):
+        return False
+    with readable_tar(path):
+        return not tarfile.is_tarfile(path)
 
 
 def _pickled(path: Path) -> DataError:
@@ -188,7 +196,7 @@ def _files(path: Path) -> Iterator[tuple[str, int, bytes]]:
 
 def _streams(path: Path, names: list[str]) -> Iterator[tuple[str, IO[bytes]]]:
     """The batches, open for reading; those of a tar in the order in which they lie."""
-    if path.is_file() and not tarfile.is_tarfile(path):
+    if _is_batch(path):
         with path.open("rb") as file:
             yield path.name, file
     elif path.is_dir():

@@ -50,7 +50,8 @@ class ReadOptions:
 class Batch:
     """Some pictures that follow one another: `contents` are encoded files (b"" for none), else
     `pixels` holds them, (n, H, W, C) or n of (H, W, C). `labels` (n,) and `schemes` are numbers of
-    classes, -1 for none; `splits` (n,) places in SPLITS, -1 where the source has none."""
+    classes, -1 for none; `splits` (n,) places in SPLITS, -1 where the source has none; `groups`
+    (n,) join what the source knows to show the same, 0 for none."""
 
     facts: Sequence[Facts]
     labels: Labels
@@ -58,6 +59,7 @@ class Batch:
     contents: Sequence[bytes] = ()
     captions: Sequence[Sequence[Caption]] = ()
     splits: SplitCodes | None = None
+    groups: Labels | None = None
     schemes: Mapping[str, Labels] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -76,7 +76,7 @@ class FolderCollection(Collection):
                 labels=np.array([book.number(item.label) for item in items], np.int64),
                 contents=[item.content for item in items],
                 captions=[captions_of(item.facts, "captions.csv") for item in items],
-                splits=np.array([split_code(said(item.facts, "split")) for item in items], np.int8),
+                splits=np.array([_split(item.path, item.facts) for item in items], np.int8),
             )
 
     def summary(self) -> Summary:
@@ -170,6 +170,14 @@ def _label(path: PurePosixPath, facts: dict[str, Any]) -> str:
     parent = path.parent.name
     of_folder = "" if parent in ("", ".", "..", "images") else clean_label(parent)
     return clean_label(said(facts, "label", "class")) or of_folder
+
+
+def _split(path: PurePosixPath, facts: dict[str, Any]) -> int:
+    """The split that the table names, else that of a folder such as train or val, unless it is
+    the one that names the class; -1 for none."""
+    told = split_code(said(facts, "split"))
+    above = path.parts[:-1] if said(facts, "label", "class") else path.parts[:-2]
+    return next((code for code in (told, *map(split_code, above)) if code >= 0), -1)
 
 
 @contextmanager

@@ -132,10 +132,8 @@ def _items(collection: Collection, source: str, licence: str) -> Iterator[_Item]
 
 
 def _content(batch: Batch, place: int) -> bytes:
-    if batch.contents and batch.contents[place]:
-        return batch.contents[place]
-    assert batch.pixels is not None
-    return png(batch.pixels[place])
+    content = batch.contents[place] if batch.contents else b""
+    return content if content or batch.pixels is None else png(batch.pixels[place])
 
 
 def _measured(

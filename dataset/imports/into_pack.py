@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dataset.config import to_mapping
 from dataset.errors import ConfigError, DataError
 from dataset.imports.collection import MOST_BYTES, Batch, Collection, Facts
-from dataset.imports.likes import Integers, Rows, like_pairs
+from dataset.imports.likes import Integers, Rows, find_likes
 from dataset.imports.prepared_rows import Looks, Preparer
 from dataset.imports.spool import Spool
 from dataset.pack_selection import PackConfig
@@ -22,7 +22,7 @@ from dataset.pack_writer import Block, PackHead, write_blocks
 from dataset.pixels import PixelLimits
 from dataset.progress import Progress
 from dataset.provenance import SPLITS, Provenance
-from dataset.splits import assign_splits, components, draw, empty_splits, within_limits
+from dataset.splits import assign_splits, draw, empty_splits, within_limits
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class _Columns:
     labels: list[NDArray[np.int64]] = field(default_factory=list)
     own_splits: list[NDArray[np.int8]] = field(default_factory=list)
     phashes: list[NDArray[np.uint64]] = field(default_factory=list)
+    groups: list[Integers] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     schemes: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
 
@@ -60,6 +61,7 @@ class _Table:
     labels: NDArray[np.int64]
     own_splits: NDArray[np.int8]
     phashes: NDArray[np.uint64]
+    groups: Integers
     digests: NDArray[np.uint64]
     schemes: dict[str, NDArray[np.int64]]
     names: list[str]
@@ -177,6 +179,11 @@ def _append(columns: _Columns, batch: Batch, looks: Looks) -> None:
     told = [batch.facts[place].get("phash", "") for place in looks.places]
     hashes = zip(told, looks.phashes.tolist(), strict=True)
     columns.phashes.append(np.array([int(t, 16) if t else own for t, own in hashes], np.uint64))
+    columns.groups.append(
+        np.zeros(len(looks.places), np.int64)
+        if batch.groups is None
+        else batch.groups[looks.places]
+    )
     columns.digests += [hashlib.blake2b(row, digest_size=16).digest() for row in looks.rows]
     for name, parts in columns.schemes.items():
         parts.append(batch.schemes[name][looks.places])
@@ -192,6 +199,7 @@ def _told(
     if looks.phashes[row]:
         facts["phash"] = f"{int(looks.phashes[row]):016x}"
     facts["original_height"], facts["original_width"] = looks.sizes[row].tolist()
+    facts["original_format"] = looks.formats[row]
     if batch.captions and batch.captions[place]:
         facts["caption"] = batch.captions[place][0].text
     return facts | batch.facts[place]
@@ -209,6 +217,7 @@ def _table(columns: _Columns, collection: Collection) -> _Table:
         labels,
         np.concatenate(columns.own_splits),
         np.concatenate(columns.phashes),
+        np.concatenate(columns.groups),
         np.frombuffer(b"".join(columns.digests), np.uint64).reshape(-1, 2),
         {name: np.concatenate(parts) for name, parts in columns.schemes.items()},
         names,
@@ -224,23 +233,23 @@ def _plan(
 ) -> _Plan:
     """Which rows are packed, in which groups, splits and order."""
     chosen = _chosen(table, config)
-    a, b = like_pairs(rows, table.digests, table.phashes, config.radius)
-    own = np.where(table.own_splits < 0, _TRAIN, table.own_splits) if keep_split else None
-    if own is not None:
-        across = (own[a] != own[b]) & chosen[a] & chosen[b]
-        # What trains gives way to what is held back, and cal to test.
-        leaving = np.where(own[a[across]] < own[b[across]], a[across], b[across])
-        if len(leaving):
-            rejected["like-held-out"] = len(np.unique(leaving))
-            chosen[leaving] = False
+    own = np.full(len(chosen), _TRAIN, np.int8)
+    if keep_split:
+        own = np.where(chosen & (table.own_splits > _TRAIN), table.own_splits, own)
+    likes = find_likes(rows, table.digests, table.phashes, table.groups, config.radius)
+    # What trains gives way to what is held back, and cal to test.
+    leaving = likes.beside_held(own)
+    root = likes.components(without=leaving)
+    if (leaving & chosen).any():
+        rejected["like-held-out"] = int((leaving & chosen).sum())
+        chosen &= ~leaving
     places = np.flatnonzero(chosen)
     if not len(places):
         raise DataError("nothing is left to pack; widen labels, per_class or min_per_class")
-    number = np.full(len(chosen), -1, np.int64)
-    number[places] = np.arange(len(places))
-    both = chosen[a] & chosen[b]
-    root = components(len(places), number[a[both]], number[b[both]])
-    held = None if own is None else own[places].astype(np.uint8)
+    # Of a group some rows may not be chosen: its first one that is stands for it.
+    _, firsts, group = np.unique(root[places], return_index=True, return_inverse=True)
+    root = firsts[group]
+    held = own[places].astype(np.uint8)
     splits = _splits(table, places, root, held, config)
     shuffled = np.random.default_rng(config.seed).permutation(len(places))
     order = shuffled[np.argsort(splits[shuffled], kind="stable")]
@@ -272,18 +281,18 @@ def _splits(
     table: _Table,
     places: Integers,
     root: Integers,
-    held: NDArray[np.uint8] | None,
+    held: NDArray[np.uint8],
     config: PackConfig,
 ) -> NDArray[np.uint8]:
     """The split (n,) of every row; what the source holds back (`held`) stays as it is."""
-    splits = np.full(len(places), _TRAIN, np.uint8) if held is None else held.copy()
+    splits = held.copy()
     sizes = np.bincount(root, minlength=len(places))[root]
     free = (splits == _TRAIN) & (sizes <= max(_CROWD, _CROWD_SHARE * len(places)))
     crowds = (splits == _TRAIN) & ~free
     if crowds.any():
         log.info("%d pictures that all look alike stay in training", int(crowds.sum()))
     cal, test = config.cal, config.test
-    if held is not None and (held != _TRAIN).any():
+    if (held != _TRAIN).any():
         test = 0.0
         cal = 0.0 if (held == SPLITS.index("cal")).any() else cal
     few = np.flatnonzero(free)

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset.errors import DataError
 from dataset.progress import Progress
+from dataset.splits import components
 
 log = logging.getLogger(__name__)
 
@@ -22,28 +25,67 @@ _ALIKE = 0.95
 _PAIRS_AT_ONCE = 8192
 
 
-def like_pairs(
-    rows: Rows, digests: NDArray[np.uint64], phashes: NDArray[np.uint64], radius: int
-) -> Pairs:
-    """Pairs (P,), (P,) of rows that show the same; `rows` reads those at some places.
+@dataclass(frozen=True)
+class Likes:
+    """Which rows show the same: `equal` joins each with the next of its kind, so that a kind is a
+    chain; `near` joins the first of one kind with the first of another that is like it."""
 
-    `digests` (N, 2) are of the pixels; `phashes` (N,) are 0 for pictures too flat to be compared.
-    Equal hashes count as such; near ones only
+    equal: Pairs
+    near: Pairs
+
+    def beside_held(self, own: NDArray[np.int8]) -> NDArray[np.bool_]:
+        """Which rows (N,) are equal or near to one whose split, in `own` (N,), comes later."""
+        kind = components(len(own), *self.equal)
+        latest = own.copy()
+        np.maximum.at(latest, kind, own)
+        reached = latest.copy()
+        a, b = kind[self.near[0]], kind[self.near[1]]
+        np.maximum.at(reached, a, latest[b])
+        np.maximum.at(reached, b, latest[a])
+        return own < reached[kind]
+
+    def components(self, without: NDArray[np.bool_]) -> Integers:
+        """The smallest row (N,) that each is connected with, past none of some rows (N,)."""
+        pairs = zip(self.equal, self.near, strict=True)
+        a, b = (np.concatenate(sides) for sides in pairs)
+        both = ~without[a] & ~without[b]
+        return components(len(without), a[both], b[both])
+
+
+def find_likes(
+    rows: Rows,
+    digests: NDArray[np.uint64],
+    phashes: NDArray[np.uint64],
+    groups: Integers,
+    radius: int,
+) -> Likes:
+    """Which rows show the same; `rows` reads those at some places.
+
+    `digests` (N, 2) are of the pixels; `phashes` (N,) are 0 for pictures too flat to be compared;
+    `groups` (N,) are the source's own, 0 for none. Equal ones count as such; near pHashes only
     where the pixels agree. Of many rows that are equal only the first is compared with others.
     """
     order = np.lexsort((digests[:, 1], digests[:, 0]))
     same = (digests[order[1:]] == digests[order[:-1]]).all(axis=1)
-    pairs = [(order[:-1][same], order[1:][same])]
     firsts = np.sort(order[np.r_[True, ~same]]) if len(order) else order
-    known = firsts[phashes[firsts] != 0]
-    known = known[np.argsort(phashes[known], kind="stable")]
-    equal = phashes[known[1:]] == phashes[known[:-1]]
-    pairs.append((known[:-1][equal], known[1:][equal]))
+    known, alike = _chained(firsts, phashes)
+    _, grouped = _chained(np.arange(len(groups)), groups)
+    equal = [(order[:-1][same], order[1:][same]), alike, grouped]
+    near: Pairs = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     if radius and len(known):
-        leaders = known[np.r_[True, ~equal]]
+        leaders = known[np.r_[True, phashes[known[1:]] != phashes[known[:-1]]]]
         a, b = _near(phashes[leaders], radius)
-        pairs.append(_confirmed(rows, leaders[a], leaders[b]))
-    return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
+        near = _confirmed(rows, leaders[a], leaders[b])
+    first, second = (np.concatenate(side) for side in zip(*equal, strict=True))
+    return Likes((first, second), near)
+
+
+def _chained(places: Integers, keys: NDArray[Any]) -> tuple[Integers, Pairs]:
+    """Places that have a key other than 0, in order of it, and those that share one in pairs."""
+    known = places[keys[places] != 0]
+    known = known[np.argsort(keys[known], kind="stable")]
+    same = keys[known[1:]] == keys[known[:-1]]
+    return known, (known[:-1][same], known[1:][same])
 
 
 def _near(codes: NDArray[np.uint64], radius: int) -> Pairs:

@@ -34,6 +34,7 @@ _FIRST_SCHEME = "ae_grayscale"
 _MOST_CLASSES = 65_536
 _MOST_SCHEMES = 64
 _MOST_CHUNK_BYTES = 256 << 20
+_MOST_NAME_BYTES = 1 << 16
 
 
 class LldCollection(Collection):
@@ -267,7 +268,8 @@ def _class_names(array: h5py.Dataset, classes: NDArray[Any]) -> list[str]:
         names = json.loads(array.attrs.get("names", "[]"))
     except (TypeError, ValueError, RecursionError):
         return []
-    fits = isinstance(names, list) and len(names) > classes.max(initial=-1)
+    highest = int(classes[-1]) if len(classes) else -1  # they are in order
+    fits = isinstance(names, list) and len(names) > highest
     cleaned = [clean_label(str(name)) for name in names] if fits else []
     return cleaned if all(cleaned) and len(set(cleaned)) == len(cleaned) else []
 
@@ -298,8 +300,9 @@ def _shapes(file: h5py.File, count: int, path: Path) -> Labels | None:
 
 
 def _texts(names: h5py.Dataset, start: int, stop: int) -> list[str]:
-    """Names of some rows, "" where there are none; bytes are read as UTF-8."""
-    found = names[start:stop].tolist() if names.ndim == 1 else []
+    """Names of some rows, "" where there are none or none of a name's length; bytes are UTF-8."""
+    fit = names.ndim == 1 and names.dtype.itemsize <= _MOST_NAME_BYTES
+    found = names[start:stop].tolist() if fit else []
     texts = [
         clean_label(one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one))
         for one in found

@@ -27,11 +27,13 @@ _AT_ONCE = 512
 @dataclass(frozen=True)
 class Looks:
     """Rows (n, C, size, size), pHashes (n,), 0 for a picture too flat to have one, own sizes
-    (n, 2) as height and width; `places` (n,) in the batch of those that could be decoded."""
+    (n, 2) as height and width, formats of files, "" of arrays; `places` (n,) in the batch of those
+    that could be decoded."""
 
     rows: NDArray[np.uint8]
     phashes: NDArray[np.uint64]
     sizes: NDArray[np.int64]
+    formats: list[str]
     places: NDArray[np.int64]
 
 
@@ -40,6 +42,7 @@ class _Look:
     row: Pixels
     phash: int
     size: tuple[int, int]
+    format: str
 
 
 class Preparer:
@@ -71,7 +74,8 @@ class Preparer:
             rows[n] = one.row
         phashes = np.array([one.phash for one in found], np.uint64)
         sizes = np.array([one.size for one in found], np.int64).reshape(-1, 2)
-        return Looks(rows, phashes, sizes, np.array(places, np.int64))
+        formats = [one.format for one in found]
+        return Looks(rows, phashes, sizes, formats, np.array(places, np.int64))
 
     def _fits(self, block: Pixels) -> bool:
         """Whether arrays (n, H, W, C) need nothing but another order of their axes."""
@@ -84,15 +88,15 @@ class Preparer:
         sizes = np.tile(np.array(block.shape[1:3]), (len(block), 1))
         if rows.shape[1] != self.shape[0]:
             rows = np.repeat(rows, self.shape[0], axis=1)
-        return Looks(rows, phashes_of(block), sizes, np.arange(len(block)))
+        none = [""] * len(block)
+        return Looks(rows, phashes_of(block), sizes, none, np.arange(len(block)))
 
     def _of(self, batch: Batch) -> Callable[[int], _Look | str]:
         def look(place: int) -> _Look | str:
             content = batch.contents[place] if batch.contents else b""
             try:
-                if content:
+                if content or batch.pixels is None:
                     return self._of_file(content)
-                assert batch.pixels is not None
                 return self._of_array(batch.pixels[place])
             except PictureError as error:
                 return error.reason
@@ -101,20 +105,20 @@ class Preparer:
 
     def _of_file(self, content: bytes) -> _Look:
         least = round(_DECODED_OVER_SIZE * self._config.size)
-        image, size = colour_image(
+        image, size, kind = colour_image(
             content,
             limits=self._limits,
             least_side=None if self._config.linear_light else max(least, 2 * LUMA_SIDE),
         )
-        return self._look(image, (size[1], size[0]))
+        return self._look(image, (size[1], size[0]), kind)
 
     def _of_array(self, pixels: Pixels) -> _Look:
         height, width, colours = pixels.shape
         picture = np.ascontiguousarray(pixels[:, :, 0] if colours == 1 else pixels)
         image = Image.fromarray(picture)
-        return self._look(image if colours > 1 else image.convert("RGB"), (height, width))
+        return self._look(image if colours > 1 else image.convert("RGB"), (height, width), "")
 
-    def _look(self, image: Image.Image, size: tuple[int, int]) -> _Look:
+    def _look(self, image: Image.Image, size: tuple[int, int], kind: str) -> _Look:
         square = prepare_picture(image, self._config, (size[1], size[0]))
         row = np.frombuffer(square.tobytes(), np.uint8).reshape(*self.shape[1:], self.shape[0])
         seen = image
@@ -123,7 +127,7 @@ class Preparer:
         grey = reduced(seen).convert("L")
         luma = np.asarray(grey.resize((LUMA_SIDE, LUMA_SIDE), Image.Resampling.LANCZOS))
         phash = 0 if luma.std() < FLAT_CONTRAST else int(words(frequency_bits(luma, 8))[0])
-        return _Look(row.transpose(2, 0, 1), phash, size)
+        return _Look(row.transpose(2, 0, 1), phash, size, kind)
 
 
 def phashes_of(block: Pixels) -> NDArray[np.uint64]:

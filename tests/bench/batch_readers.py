@@ -1,7 +1,7 @@
 """Who hands out batches of pictures from a disk: files in folders, WebDataset, and a pack."""
 
+import importlib.util
 import io
-import os
 import subprocess
 import sys
 import tarfile
@@ -21,7 +21,6 @@ from tests.dataset.pictures import encoded, scene
 
 Pictures = NDArray[np.uint8]
 WORKERS = 2
-_PEERS = Path(os.environ.get("PEDIGREE_PEERS", ".venv-peers"))
 _DRAWN = 500
 
 
@@ -88,9 +87,9 @@ def write_tars(folder: Path, files: list[bytes], classes: int = 10) -> str:
 
 
 def webdataset_packages() -> Path | None:
-    """Where `make peers` has put WebDataset, if it has."""
-    found = sorted(_PEERS.glob("lib/python*/site-packages/webdataset"))
-    return found[0].parent if found else None
+    """The folder that WebDataset is installed in, or None."""
+    spec = importlib.util.find_spec("webdataset")
+    return Path(spec.origin).parent.parent if spec is not None and spec.origin else None
 
 
 class WebDatasetEpochs:

@@ -51,7 +51,7 @@ def test_an_epoch_of_the_folder_brings_every_picture_once(tmp_path: Path) -> Non
 def test_an_epoch_of_webdataset_brings_every_picture_once(tmp_path: Path) -> None:
     packages = webdataset_packages()
     if packages is None:
-        pytest.skip("WebDataset is not installed: make peers")
+        pytest.skip("WebDataset is not installed")
     with webdataset(packages, write_tars(tmp_path / "t", list(pngs(drawn(COUNT)))), 16) as epochs:
         assert [epochs(), epochs()] == [COUNT, COUNT]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 def batches(tars: str, size: int, workers: int) -> Any:
     """A loader of (pictures uint8 (n, H, W, 3), labels) in the shuffled order its manual shows."""
-    import webdataset  # type: ignore[import-not-found]
+    import webdataset
     from torch.utils.data import DataLoader
 
     pictures = webdataset.WebDataset(tars, shardshuffle=False)

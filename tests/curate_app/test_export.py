@@ -71,10 +71,11 @@ def test_numbers_follow_every_setting_of_the_address(judge: Judge, drawn: DrawnC
     told = shown(judge, "/export?name=x1&size=64&fit=crop&background=black&format=json")
     assert (told["config"]["name"], told["config"]["size"]) == ("x1", 64)
     address = "/export?channels=grey&fit=subject&sharpness=1.25&split_by=brand&balance=smallest"
-    told = shown(judge, f"{address}&min_per_class=2&originals=on&format=json")["config"]
+    address += "&min_per_class=2&originals=on&linear_light=on&format=json"
+    told = shown(judge, address)["config"]
     assert (told["channels"], told["fit"], told["sharpness"]) == ("grey", "subject", 1.25)
     assert (told["split_by"], told["balance"], told["min_per_class"]) == ("brand", "smallest", 2)
-    assert told["originals"] is True
+    assert told["originals"] is told["linear_light"] is True
     judge.judge("reject", ids[0])
     assert shown(judge)["plan"]["count"] == 23  # what was counted before is not told again
     judge.post("/undo", {})

@@ -65,6 +65,12 @@ def test_password_lets_in_and_a_key_packs_what_is_shown(
     name.send_keys("tiny" + Keys.ESCAPE)
     screen.until(lambda: "name=tiny" in screen.browser.current_url)
     screen.until(lambda: "--set 'name=\"tiny\"'" in screen.find("#command").text)
+    # So do lists and switches, which are chosen and not typed.
+    screen.find('#settings option[value="subject"]').click()
+    screen.until(lambda: "fit=subject" in screen.browser.current_url)
+    screen.find('#settings input[name="linear_light"]').send_keys(Keys.SPACE + Keys.ESCAPE)
+    screen.until(lambda: "linear_light=on" in screen.browser.current_url)
+    screen.until(lambda: "--set linear_light=true" in screen.find("#command").text)
     screen.press("p")  # a small letter starts nothing
     assert screen.find("#pack").is_enabled()
     assert not screen.all(".job")
@@ -75,6 +81,7 @@ def test_password_lets_in_and_a_key_packs_what_is_shown(
     screen.until(lambda: screen.all(row))
     manifest = json.loads((kept.data / "packs" / "tiny.manifest.json").read_text())
     assert manifest["config"]["size"] == 16
+    assert (manifest["config"]["fit"], manifest["config"]["linear_light"]) == ("subject", True)
     shown = screen.find(f"{row} .hash").get_attribute("textContent")
     assert shown == manifest["content_hash"]
     # A reload keeps what happened; what came from the web is text everywhere.

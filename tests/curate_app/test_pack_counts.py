@@ -46,13 +46,14 @@ CONFIGS = [
     PackConfig(split_by="author", cal=0.3, test=0.2, seed=1),
     PackConfig(split_by="site", cal=0.4),
     PackConfig(split_by="brand", cal=0.2, test=0.2),
+    PackConfig(split_by="site", licences=("CC-BY-4.0",), cal=0.3),
 ]
 
 
 def is_same(columns: PackColumns, view: Overview, catalog: Catalog, config: PackConfig) -> bool:
     with view.reading(catalog):
         counts = columns.counts(view, catalog, config)
-    selection, licences = select(catalog, config), catalog.packables.licences()
+    selection = select(catalog, config)
     expected = {(n, split): k for n, by in selection.classes().items() for split, k in by.items()}
     told = {
         (label or "(no label)", split): n
@@ -62,8 +63,11 @@ def is_same(columns: PackColumns, view: Overview, catalog: Catalog, config: Pack
     assert +Counter(told) == +Counter(expected)
     assert counts.pictures == len(selection)
     assert counts.empty == selection.empty
-    known = Counter(licences.get(one, "unknown") for one in selection.id.tolist())
-    assert counts.licences == known
+    facts = catalog.packables.facts_of(selection.id.tolist(), config.licences)
+    packed = [one.origin.licence if one.origin else "" for one in facts]
+    assert counts.licences == Counter(licence or "unknown" for licence in packed)
+    if config.licences:
+        assert set(counts.licences) <= set(config.licences)
     assert counts.alike == len(selection) - len(set(selection.group.tolist()))
     return True
 

@@ -92,6 +92,26 @@ def test_the_card_tells_what_it_is_and_where_it_came_from(judged: Catalog, tmp_p
     assert PackedDataset(tmp_path / "packs/pets.h5").content_hash in card
 
 
+def test_the_card_tells_how_splits_and_transparency_were_dealt_with(
+    judged: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    drawn = "Drawn class by class from groups of near-duplicates"
+    laid = (
+        "1. Which pictures: judged `keep`.\n2. Decoded upright, colours brought to sRGB, what one"
+    )
+    card = card_of(judged, tmp_path / "packs/pets.h5")
+    assert drawn in card
+    assert f"{laid} can see through laid on `auto`." in card
+
+    config = PackConfig(name="seen", channels="rgba", split_by="author", cal=0.2, test=0, size=24)
+    result = pack(judged, store, tmp_path / "packs", config)
+    card = card_of(judged, result.path)
+    assert drawn not in card
+    assert "Drawn over all classes from groups" in card
+    assert "Pictures of the same `author` are one group, too." in card
+    assert f"{laid} can see through left so." in card
+
+
 def test_the_card_is_the_same_for_the_same_state(judged: Catalog, tmp_path: Path) -> None:
     first = card_of(judged, tmp_path / "packs/pets.h5")
     table = (tmp_path / "packs/pets.attribution.csv").read_bytes()
@@ -238,8 +258,7 @@ def test_bars_show_shares_and_nothing_disappears() -> None:
 def test_a_tally_of_too_many_values_stays_small() -> None:
     tally = Tally()
     for n in range(30_000):
-        tally.add(f"{n}")
-        tally.add("same")
+        tally.add([f"{n}", "same"])
     assert len(tally) == 20_000
     assert sum(tally.counts.values()) + tally.others == 60_000
     assert tally.top(1) == [("same", 30_000)]

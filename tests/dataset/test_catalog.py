@@ -3,12 +3,13 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dataset.catalog import Catalog
-from dataset.catalog.connection import migrations
+from dataset.catalog.connection import migrations, open_read_only
 from dataset.errors import DataError, WorldError
 from dataset.records import AddressRecord, Caption, ImageFilter, NewImage, Origin
 from tests.dataset.conftest import AddPicture
@@ -207,3 +208,26 @@ def test_the_ledger_of_version_1_is_kept_with_hosts(tmp_path: Path) -> None:
     hosts = [record.host for record in kept if record is not None]
     assert hosts == ["a.example", "b.example:81", "c.example"]
     assert {(r.attempts, r.http_status) for r in kept if r is not None} == {(3, 404)}
+
+
+def test_a_catalogue_that_nobody_may_write_to_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "a # b?"
+    with Catalog(folder / "catalog.sqlite") as catalog:
+        catalog.images.add(new_image(1), Origin(url="http://a.example/1"), [])
+    before = sorted(folder.iterdir())
+    with closing(open_read_only(folder / "catalog.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM image").fetchone()[0] == 1
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("DELETE FROM image")
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_catalogue_of_another_version_is_not_opened_for_reading_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    with pytest.raises(DataError, match="another version and cannot be written here"):
+        open_read_only(path)
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(DataError, match="damaged or no SQLite file"):
+        open_read_only(path)

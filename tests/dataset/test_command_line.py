@@ -96,7 +96,7 @@ def test_the_way_from_a_folder_to_a_pack(
         picture.write_bytes(scene_bytes(n))
     data = str(tmp_path / "data")
     assert cli.main(["import", "folder", str(tmp_path / "in"), "--data", data, "--dry-run"]) == 0
-    assert "12 picture files" in capsys.readouterr().out
+    assert "12 pictures in" in capsys.readouterr().out
     assert cli.main(["import", "folder", str(tmp_path / "in"), "--data", data]) == 0
     assert cli.main(["duplicates", "--data", data]) == 0
     assert cli.main(["pack", "--data", data]) == 3

@@ -16,7 +16,7 @@ from dataset.catalog import Catalog
 from dataset.cli import main
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
-from dataset.pack import PackResult, pack
+from dataset.pack import PackResult, forecast, pack
 from dataset.pack_selection import PackConfig
 from dataset.pack_writer import write_pack
 from dataset.packed import PackedDataset
@@ -89,6 +89,44 @@ def test_an_up_to_date_pack_is_left_alone_and_a_judgement_renews_it(
     renewed = make(kept, store, tmp_path)
     assert renewed.fresh
     assert len(PackedDataset(renewed.path)) == 39
+
+
+def test_a_pack_without_its_card_or_credits_is_made_anew(
+    kept: Catalog, store: ImageStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "packs"
+    first = make(kept, store, folder)
+    there = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(there) == {
+        f"main.{kind}" for kind in ("attribution.csv", "card.md", "h5", "manifest.json")
+    }
+    for name in ("main.attribution.csv", "main.card.md", "main.manifest.json"):
+        (folder / name).unlink()
+        assert make(kept, store, folder).fresh
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == there
+    assert make(kept, store, folder).content_hash == first.content_hash
+
+
+def test_a_row_is_credited_under_a_licence_that_was_asked_for(
+    catalog: Catalog, store: ImageStore, add_picture: AddPicture, tmp_path: Path
+) -> None:
+    found = ["CC-BY-4.0", "CC0-1.0", ""]
+    for n in range(6):
+        for licence in (found, ["CC0-1.0"], [""])[n % 3]:
+            url = f"http://example.org/{licence}/{n}"
+            add_picture(encoded(scene(n)), url=url, licence=licence, author=licence)
+    changes = [Change(image_id=n, field="status", value="keep") for n in range(1, 7)]
+    catalog.judgements.apply(changes, who="ada", verb="keep")
+
+    every = make(catalog, store, tmp_path, cal=0, test=0)
+    assert every.licences == {"CC-BY-4.0": 2, "CC0-1.0": 2, "unknown": 2}
+    assert forecast(catalog, PackConfig(cal=0, test=0)).licences == every.licences
+
+    config = {"licences": ("CC0-1.0",), "cal": 0, "test": 0}
+    free = make(catalog, store, tmp_path, name="free", **config)
+    assert free.licences == {"CC0-1.0": 4}
+    assert forecast(catalog, PackConfig(name="free", **config)).licences == free.licences  # type: ignore[arg-type]
+    assert {fact.author for fact in PackedDataset(free.path)} == {"CC0-1.0"}
 
 
 def test_near_duplicates_share_a_split(kept: Catalog, store: ImageStore, tmp_path: Path) -> None:
@@ -169,7 +207,8 @@ def test_a_missing_or_altered_original_is_told_and_nothing_is_written(
         *({"size": 4}, {"size": 4096}, {"cal": -0.1}, {"cal": 0.6, "test": 0.5}, {"name": "../x"}),
         *({"sharpness": -0.1}, {"sharpness": 4.1}, {"sharpness": float("nan")}),
         *({"cal": float("nan")}, {"test": float("nan")}),
-        *({"min_per_class": -1}, {"per_class": -1}, {"seed": -1}),
+        *({"min_per_class": -1}, {"per_class": -1}, {"seed": -1}, {"per_class": 10**19}),
+        *({"statuses": ()}, {"name": "."}, {"name": ".hidden"}),
     ],
 )
 def test_a_wrong_pack_config_is_told(wrong: dict[str, object]) -> None:

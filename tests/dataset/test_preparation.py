@@ -388,3 +388,24 @@ def _resized(planes: Real, side: int, resample: str) -> Real:
     weights /= weights.sum(axis=1, keepdims=True)
     found: Real = np.einsum("yh,xw,hwc->yxc", weights, weights, planes)
     return found
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("linear_light", [False, True])
+def test_sharpening_does_not_ring_into_the_padding(channels: str, linear_light: bool) -> None:
+    pixels = np.full((20, 40, 3), 250, np.uint8)
+    pixels[1:-1, 1:-1] = np.random.default_rng(0).integers(0, 90, (18, 38, 3))
+    options = {"size": 40, "channels": channels, "linear_light": linear_light}
+    plain = prepare(pixels, config(**options))
+    sharp = prepare(pixels, config(**options, sharpness=3.0))
+    padding = np.ones(40, bool)
+    padding[10:30] = False
+    assert (plain[padding] == plain[0, 0]).all()
+    assert (sharp[padding] == plain[0, 0]).all()
+    assert not np.array_equal(sharp[~padding], plain[~padding])
+
+
+def test_a_picture_of_one_row_is_sharpened_on_its_padding() -> None:
+    for channels, count in CHANNELS.items():
+        done = prepare(noise(400, 3), config(channels=channels, sharpness=2.0))
+        assert done.shape == (32, 32, count)

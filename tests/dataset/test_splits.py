@@ -114,6 +114,28 @@ def test_large_groups_are_held_back_by_their_pictures() -> None:
         assert 40 <= held[CAL] <= 100
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(-1, 2)), min_size=1, max_size=14))
+def test_every_class_trains_when_pictures_stay_together_by_something_else(
+    pictures: list[tuple[int, int]],
+) -> None:
+    first: dict[int, int] = {}
+    root = np.array([first.setdefault(unit, n) for n, (unit, _) in enumerate(pictures)])
+    label = np.array([kind for _, kind in pictures], np.int32)
+    split = assign_splits(root, label, lots(len(root)), cal=0.4, test=0.3, by_class=False)
+    assert set(label[split == TRAIN].tolist()) == set(label.tolist())
+    for name, code in (("cal", CAL), ("test", TEST)):
+        assert (name in empty_splits(split, cal=0.4, test=0.3)) == (not (split == code).any())
+
+
+def test_a_class_of_one_brand_is_not_taken_from_training_to_fill_a_split() -> None:
+    root, label = np.array([0, 0, 2, 3, 3, 3]), np.array([0, 0, 1, 1, 1, 1], np.int32)
+    for seed in range(5):
+        split = assign_splits(root, label, lots(6, seed), cal=0.1, test=0, by_class=False)
+        assert split.tolist() == [TRAIN, TRAIN, CAL, TRAIN, TRAIN, TRAIN]
+        alone = assign_splits(root[:3], label[:3], lots(3, seed), cal=0.1, test=0, by_class=False)
+        assert empty_splits(alone, cal=0.1, test=0) == ("cal",)
+
+
 def test_components_are_named_by_their_first_member_over_any_chain() -> None:
     chain = np.random.default_rng(0).permutation(2000)
     root = components(2500, chain[:-1], chain[1:])

@@ -68,7 +68,7 @@ def write(path: Path) -> Path:
 
 def unnumbered(fact: Provenance) -> Provenance:
     """A fact without what a pack measures and numbers itself."""
-    sizes = replace(fact, original_width=0, original_height=0, phash="")
+    sizes = replace(fact, original_width=0, original_height=0, original_format="", phash="")
     return replace(sizes, row=0, image_id=0, group=0)
 
 
@@ -88,6 +88,19 @@ def test_facts_captions_schemes_and_splits_come_along(tmp_path: Path) -> None:
         assert fact.sha256 == before.sha256
         assert [c.text for c in new.captions(fact.row)] == [before.caption]
         assert new.scheme("size")[0][fact.row] == old.scheme("size")[0][before.row]
+
+
+def test_what_the_pack_groups_stays_together(tmp_path: Path) -> None:
+    rows = scenes(40).transpose(0, 3, 1, 2)
+    facts = [Provenance(row=n, label=0, group=1 + n // 4) for n in range(40)]
+    head = PackHead(count=40, shape=(3, 32, 32), label_names=["cat"])
+    write_blocks(tmp_path / "a.h5", head, [Block.of(rows, facts)])
+    collection = PackCollection(tmp_path / "a.h5", ReadOptions())
+    config = PackConfig(cal=0.2, test=0.2)
+    result = import_into_pack(collection, tmp_path / "b.h5", config, workers=1)
+    assert sorted(result.splits.values()) == [8, 8, 24]
+    pack = PackedDataset(tmp_path / "b.h5")
+    assert sorted(np.bincount(pack.column("group")).tolist())[-10:] == [4] * 10
 
 
 def test_originals_are_prepared_anew_and_rows_stand_in_for_those_that_lack_one(

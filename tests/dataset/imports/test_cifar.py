@@ -135,6 +135,15 @@ def test_hostile_tars_and_names_are_told(tmp_path: Path) -> None:
         list(opened(tmp_path / "cut.tar.gz").batches())
 
 
+@pytest.mark.parametrize("end", [12, 60, -30])
+def test_a_compressed_tar_that_ends_early_is_told(tmp_path: Path, end: int) -> None:
+    files = {"data_batch_1.bin": cifar_rows(scenes(9), [1] * 9)}
+    path = write_tar(tmp_path / "c.tar.gz", files, "w:gz")
+    path.write_bytes(path.read_bytes()[:end])
+    with pytest.raises(DataError, match="is no readable tar"):
+        list(opened(path).batches())
+
+
 def test_names_of_classes_are_cleaned_and_stay_apart(tmp_path: Path) -> None:
     names = b"<b>cat</b>\na\0b\nab\n\xff\n\x1b[31m\n"
     (tmp_path / "batches.meta.txt").write_bytes(names)

@@ -69,3 +69,19 @@ def test_a_table_speaks_of_no_file_outside(tmp_path: Path) -> None:
     (batch,) = collection.batches()
     assert len(batch) == 3
     assert collection.label_names == ["cat"]
+
+
+def test_the_split_is_the_tables_or_that_of_a_folder_which_names_no_class(tmp_path: Path) -> None:
+    names = ["train/a/0.png", "val/a/1.png", "test/a/2.png", "deep/cal/b/3.png", "test/4.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "test" / "5.png").write_bytes(b"x")
+    (tmp_path / "metadata.csv").write_text(
+        "file,label,split\ntest/a/2.png,a,train\ntest/5.png,b,\n", "utf-8"
+    )
+    [batch] = FolderCollection(tmp_path).batches()
+    assert batch.splits is not None
+    found = {fact["url"]: int(split) for fact, split in zip(batch.facts, batch.splits, strict=True)}
+    expected = dict(zip(names, [0, 2, 0, 1, -1], strict=True)) | {"test/5.png": 2}
+    assert found == {f"file:{name}": code for name, code in expected.items()}

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from dataset.errors import ConfigError, DataError
+from dataset.exports import ExportOptions, export_pack
 from dataset.fingerprint import phash_of_file
 from dataset.imports.cifar import CifarCollection
 from dataset.imports.collection import Collection, ReadOptions
@@ -21,10 +22,11 @@ from dataset.imports.folder import FolderCollection
 from dataset.imports.idx import IdxCollection
 from dataset.imports.into_catalog import png
 from dataset.imports.into_pack import PackedImport, import_into_pack
-from dataset.imports.likes import like_pairs
+from dataset.imports.likes import Likes, find_likes
 from dataset.imports.lld import LldCollection
 from dataset.imports.prepared_rows import luma_of, phashes_of
 from dataset.pack_check import verify
+from dataset.pack_diff import compare
 from dataset.pack_selection import PackConfig
 from dataset.packed import PackedDataset
 from dataset.preparation import prepare, prepared
@@ -186,6 +188,65 @@ def test_the_sources_own_test_pictures_stay_that_and_their_likes_do_not_train(
     assert sum(anew.splits.values()) == 32
 
 
+def test_no_copy_of_a_held_picture_trains_however_many_there_are(tmp_path: Path) -> None:
+    pictures = scenes(24)
+    (tmp_path / "c").mkdir()
+    train = np.concatenate([pictures[:20], pictures[20:21].repeat(4, axis=0)])
+    test = np.concatenate([pictures[20:], pictures[20:22]])
+    (tmp_path / "c" / "data_batch_1.bin").write_bytes(cifar_rows(train, [0] * 24))
+    (tmp_path / "c" / "test_batch.bin").write_bytes(cifar_rows(test, [1] * 6))
+    collection = CifarCollection(tmp_path / "c", ReadOptions())
+    result, _ = packed(collection, tmp_path / "p.h5", keep_split=True, cal=0.2)
+    assert result.rejected == {"like-held-out": 4}
+    assert (result.splits["train"], result.splits["test"]) == (16, 6)
+
+
+def test_likes_share_a_split_even_if_what_joins_them_is_not_packed(tmp_path: Path) -> None:
+    pictures = np.concatenate([scenes(12), scenes(12), scenes(12)])
+    labels = {"labels/a": [0] * 12 + [1] * 12 + [0] * 12}
+    collection = lld(tmp_path / "l.hdf5", pictures, **labels)
+    result, pack = packed(collection, tmp_path / "p.h5", labels=("0",), cal=0.25, test=0.25)
+    assert result.classes == {"0": 24}
+    assert sorted(np.bincount(pack.column("group")).tolist())[-12:] == [2] * 12
+
+
+def test_near_likes_of_held_pictures_are_told_one_step_far() -> None:
+    # 0 and 1 are equal, 1 is near 2, 2 is near 3: what is held by 3 reaches 2, and no further.
+    zero = np.zeros(0, np.int64)
+    likes = Likes(
+        equal=(np.array([0, 3]), np.array([1, 4])), near=(np.array([0, 2]), np.array([2, 3]))
+    )
+    held = likes.beside_held(np.array([0, 0, 0, 0, 2], np.int8))
+    assert held.tolist() == [False, False, True, True, False]
+    assert likes.components(without=held).tolist() == [0, 0, 2, 3, 4]
+    assert not Likes((zero, zero), (zero, zero)).beside_held(np.array([0, 2], np.int8)).any()
+
+
+def test_a_file_without_a_byte_is_counted_and_left_out(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    for n in range(4):
+        (tmp_path / "f" / f"{n}.png").write_bytes(scene_bytes(n) if n else b"")
+    result, _ = packed(FolderCollection(tmp_path / "f"), tmp_path / "p.h5")
+    assert (result.rejected, sum(result.splits.values())) == ({"empty": 1}, 3)
+
+
+def test_a_pack_with_originals_exported_and_imported_again_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "f" / "a").mkdir(parents=True)
+    for n in range(30):
+        kind = ("PNG", "JPEG", "WEBP")[n % 3]
+        content = encoded(scene(n, (64, 64)), kind)
+        (tmp_path / "f" / "a" / f"{n}.{kind.lower()}").write_bytes(content)
+    options: dict[str, Any] = {"originals": True, "cal": 0.2, "test": 0.2}
+    _, pack = packed(FolderCollection(tmp_path / "f"), tmp_path / "p.h5", **options)
+    assert {fact.original_format for fact in pack} == {"PNG", "JPEG", "WEBP"}
+    asked = ExportOptions(splits=("train", "cal", "test"), originals=True)
+    export_pack("folder", pack, tmp_path / "out", asked)
+    collection = FolderCollection(tmp_path / "out")
+    result, again = packed(collection, tmp_path / "q.h5", keep_split=True, **options)
+    assert result.rejected == {}
+    assert compare(pack, again).same
+
+
 def test_limits_a_class_are_kept(tmp_path: Path) -> None:
     labels = {"labels/a": [0] * 12 + [1] * 5 + [2] * 2}
     collection = lld(tmp_path / "l.hdf5", scenes(19), **labels)
@@ -272,8 +333,9 @@ def test_near_hashes_need_pixels_that_agree_and_equal_ones_do_not() -> None:
     hashes = np.array([8, 8, 9, 0, 0, 0], np.uint64)
 
     def pairs(of: Block, radius: int) -> list[list[int]]:
-        a, b = like_pairs(of.__getitem__, digests, hashes, radius)
-        return sorted(sorted(pair) for pair in zip(a.tolist(), b.tolist(), strict=True))
+        likes = find_likes(of.__getitem__, digests, hashes, np.zeros(6, np.int64), radius)
+        a, b = np.concatenate([likes.equal, likes.near], axis=1).tolist()
+        return sorted(sorted(pair) for pair in zip(a, b, strict=True))
 
     assert pairs(rows, 4) == [[0, 1], [4, 5]]
     same = np.repeat(rows[:1], 6, axis=0)

@@ -289,6 +289,21 @@ def test_damage_inside_the_pictures_is_told(tmp_path: Path) -> None:
         list(opened(path).batches())
 
 
+@pytest.mark.parametrize("kind", ["u1", "u8", "i2", "f4", ">u4"])
+def test_labels_may_be_numbers_of_any_type(tmp_path: Path, kind: str) -> None:
+    labels = {"labels/a": np.array([3, 1, 1], kind)}
+    collection = opened(write_lld(tmp_path / "l.hdf5", scenes(3), **labels))
+    assert collection.label_names == ["1", "3"]
+    assert only(collection).labels.tolist() == [1, 0, 0]
+
+
+def test_names_of_a_vast_length_are_not_read(tmp_path: Path) -> None:
+    path = write_lld(tmp_path / "l.hdf5", scenes(3))
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("meta_data/names", (3,), "S1000000000", chunks=(1,))
+    assert [fact["url"] for fact in only(opened(path)).facts][2] == "lld:l.hdf5#2"
+
+
 def test_labels_that_are_no_classes_are_left_out(tmp_path: Path) -> None:
     labels = {
         "labels/vectors": np.zeros((3, 4)),
