@@ -69,6 +69,7 @@ class Embeddings:
         """Which of the pictures have a vector (B,), and their vectors (B, D), 0 without."""
         wanted = np.frombuffer(bytes.fromhex("".join(sha256)), np.uint8).reshape(-1, _DIGEST_BYTES)
         vectors = self._vectors.of(wanted)
-        found: NDArray[np.bool_] = np.all(np.abs(vectors) <= _LARGEST, axis=1)  # false for no number
+        # False for what is no number.
+        found: NDArray[np.bool_] = np.all(np.abs(vectors) <= _LARGEST, axis=1)
         vectors[~found] = 0
         return found, vectors

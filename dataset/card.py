@@ -15,20 +15,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from dataset import atomic_file
+from dataset.card_closing import captioned, gaps, loaded, prepared, reproduced, splits
 from dataset.card_facts import RowFacts, column_facts
-from dataset.card_sections import (
-    CatalogFacts,
-    collected,
-    described,
-    gaps,
-    judged,
-    licensed,
-    prepared,
-    reproduced,
-    splits,
-)
+from dataset.card_sections import CatalogFacts, collected, described, judged, licensed
 from dataset.catalog import Catalog
 from dataset.pack_columns import stored_texts
+from dataset.pack_origin import imported_from
 from dataset.pack_writer import remove_stale
 from dataset.packed import PackedDataset
 from dataset.progress import Progress
@@ -72,16 +64,18 @@ def write_card(
     rows = rows or _credited(packed, target)
     with nullcontext() if catalog is None else catalog.snapshot():
         known = None if catalog is None else _catalog_facts(catalog)
-    columns = column_facts(packed)
+    columns, origin = column_facts(packed), imported_from(packed)
     lines = [
         *described(packed, columns),
-        *collected(rows, known, manifest),
-        *judged(packed, columns, known),
-        *prepared(packed),
-        *splits(packed, columns),
+        *collected(packed, rows, known, manifest, origin),
+        *judged(packed, columns, known, origin),
+        *prepared(packed, origin),
+        *splits(packed, columns, origin),
+        *captioned(packed, rows),
         *licensed(rows, table_of(target).name),
         *gaps(packed, rows, columns),
-        *reproduced(packed, manifest),
+        *loaded(packed),
+        *reproduced(packed, manifest, origin),
     ]
     atomic_file.write_text(target, "\n".join(lines))
 

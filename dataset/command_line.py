@@ -15,6 +15,7 @@ from typing import NoReturn
 from dataset.config_keys import key_lines
 from dataset.errors import ConfigError, PipelineError, WorldError
 from dataset.progress import set_progress_mode
+from dataset.wording import seen
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +128,8 @@ def explain_os_error(error: OSError) -> WorldError | ConfigError | None:
         return WorldError(f"no space left on the disk{where}; free some and run the command again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return WorldError(f"not permitted to read or write{where}; check the file's owner")
+    if error.errno in (errno.EFBIG, errno.EIO):
+        return WorldError(f"{error.strerror}{where}; write to another disk, or see to this one")
     if error.errno == errno.EADDRINUSE:
         return WorldError("the port is in use; stop the other program or choose another --port")
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG):
@@ -147,7 +150,7 @@ def _terminate_like_interrupt() -> None:
 
 
 def _fail(code: int, message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {seen(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 

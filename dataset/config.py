@@ -142,9 +142,8 @@ def _convert(value: Any, hint: Any, key: str, origin: str) -> Any:
         return _convert(value, inner[0], key, origin)
     if kind is tuple:
         if not isinstance(value, (list, tuple)):
-            named = isinstance(value, str) and value.isprintable() and "'" not in value
-            example = f", such as '{key}={json.dumps([value])}'" if named else ""
-            raise ConfigError(f"{key} in {origin} is {value!r}; it must be a list" + example)
+            example = _list_example(key, value)
+            raise ConfigError(f"{key} in {origin} is {value!r}; it must be a list{example}")
         return tuple(_convert(item, arguments[0], f"{key}[]", origin) for item in value)
     if kind is dict:
         if not isinstance(value, Mapping):
@@ -155,6 +154,14 @@ def _convert(value: Any, hint: Any, key: str, origin: str) -> Any:
             raise ConfigError(f"{key} in {origin} is {value!r}; it must be a table")
         return from_mapping(hint, value, origin, f"{key}.")
     return _convert_plain(value, hint, key, origin)
+
+
+def _list_example(key: str, value: Any) -> str:
+    """How the shell takes what was meant: ", such as 'labels=["dog", "cat"]'"."""
+    if not isinstance(value, str | int) or isinstance(value, bool) or "'" in str(value):
+        return ""
+    names = [name.strip(' "') for name in str(value).strip("[] ").split(",")]
+    return f", such as '{key}={json.dumps(names, ensure_ascii=False)}'"
 
 
 def _one_of(value: Any, options: tuple[Any, ...], key: str, origin: str) -> Any:

@@ -10,7 +10,9 @@ import multiprocessing
 import select
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -180,7 +182,7 @@ class _Worker:
             target=serve, args=(far_end, asdict(orders)), name="decoder", daemon=True
         )
         try:
-            with self._starting:
+            with self._starting, _uninterrupted():
                 self._process.start()
             far_end.close()
             if not self._pipe.poll(_START_S) or self._pipe.recv_bytes(16) != b"ready":
@@ -227,6 +229,18 @@ class _Worker:
             self._process.join(_END_S)
             with contextlib.suppress(ValueError):  # stuck in the kernel: left to it
                 self._process.close()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What starts meanwhile never hears Ctrl-C, which is the parent's to answer: it would die of it
+    in the midst of its imports, and say so at length."""
+    resource_tracker.ensure_running()  # which the start would do, and unblock the signal by that
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _context() -> BaseContext:

@@ -2,13 +2,24 @@
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from dataset import pack_check, pack_diff, pack_diff_report, pack_stats, pack_summary
+from dataset import (
+    pack_check,
+    pack_diff,
+    pack_diff_report,
+    pack_sheet,
+    pack_stats,
+    pack_summary,
+)
 from dataset.atomic_file import atomic_path
 from dataset.catalog import Catalog
 from dataset.command_line import CommandLine
 from dataset.errors import ConfigError, DataError
+from dataset.pack_origin import require_same_catalog
 from dataset.pack_trailer import check_trailer
 from dataset.packed import PackedDataset
 from dataset.workspace import Workspace
@@ -35,7 +46,9 @@ def add_verbs(command: CommandLine) -> None:
     )
     _add_pack(verb)
     verb.add_argument(
-        "--strict", action="store_true", help="pictures without a free licence are faults, too"
+        "--strict",
+        action="store_true",
+        help="licences that are unknown, reserve all rights or that nobody knows are faults, too",
     )
 
     verb = command.verb(
@@ -72,18 +85,26 @@ def _add_pack(verb: argparse.ArgumentParser) -> None:
 
 
 def _info(options: argparse.Namespace) -> None:
-    packed = PackedDataset(options.pack)
-    summary = pack_summary.summarise(packed)
-    if options.sheet is not None:
-        with atomic_path(options.sheet) as partial:
-            pack_summary.sample_sheet(packed).save(partial, format="PNG")
+    if options.sheet is not None and options.sheet.suffix.lower() != ".png":
+        raise ConfigError(f"--sheet is {options.sheet}; it is written as PNG, so end it in .png")
+    with _faults_as_json(options.json, pack=options.pack):
+        packed = PackedDataset(options.pack)
+        summary = pack_summary.summarise(packed)
+        if options.sheet is not None:
+            sheet = pack_sheet.sample_sheet(packed)
+            with atomic_path(options.sheet) as partial:
+                sheet.save(partial, format="PNG")
+            summary["sheet"] = str(options.sheet)
     print(_json(summary) if options.json else pack_summary.readable(summary))
+    if options.sheet is not None and not options.json:
+        print(f"\nsheet      {options.sheet}: {pack_sheet.told(packed)}")
 
 
 def _verify(options: argparse.Namespace) -> None:
-    if options.pack.is_file():
-        check_trailer(options.pack, most=None)
-    found = pack_check.check(PackedDataset(options.pack), strict=options.strict)
+    with _faults_as_json(options.json, pack=options.pack, sound=False):
+        if options.pack.is_file():
+            check_trailer(options.pack, most=None)
+        found = pack_check.check(PackedDataset(options.pack), strict=options.strict)
     if options.json:
         told = {"pack": str(options.pack), "sound": not found.faults}
         print(_json({**told, "faults": found.faults, "warnings": found.warnings}))
@@ -94,7 +115,7 @@ def _verify(options: argparse.Namespace) -> None:
             print(f"warning: {line}")
     if found.faults:
         more = f" (and {len(found.faults) - 1} more)" if len(found.faults) > 1 else ""
-        raise DataError(f"pack {options.pack} is not sound: {found.faults[0]}{more}; pack again")
+        raise DataError(f"pack {options.pack} is not sound: {found.faults[0]}{more}; {found.cure}")
     if not options.json:
         print(f"sound: {options.pack}")
 
@@ -102,13 +123,20 @@ def _verify(options: argparse.Namespace) -> None:
 def _diff(options: argparse.Namespace) -> None:
     if options.limit < 0:
         raise ConfigError(f"--limit is {options.limit}; it must be at least 0")
-    difference = pack_diff.compare(PackedDataset(options.old), PackedDataset(options.new))
-    if options.data is None:
-        found = pack_diff.as_mapping(difference, limit=options.limit)
-    else:
-        with Catalog(Workspace(options.data).require_catalog(), create=False) as catalog:
-            found = pack_diff.as_mapping(difference, limit=options.limit, catalog=catalog)
+    with _faults_as_json(options.json, old=options.old, new=options.new):
+        found = _difference(options)
     print(_json(found) if options.json else pack_diff_report.readable(found))
+
+
+def _difference(options: argparse.Namespace) -> dict[str, Any]:
+    old, new = PackedDataset(options.old), PackedDataset(options.new)
+    if options.data is None:
+        return pack_diff.as_mapping(pack_diff.compare(old, new), limit=options.limit)
+    with Catalog(Workspace(options.data).require_catalog(), create=False) as catalog:
+        for packed in (old, new):
+            require_same_catalog(catalog, packed)
+        difference = pack_diff.compare(old, new)
+        return pack_diff.as_mapping(difference, limit=options.limit, catalog=catalog)
 
 
 def _stats(options: argparse.Namespace) -> None:
@@ -116,6 +144,18 @@ def _stats(options: argparse.Namespace) -> None:
         raise ConfigError(f"--sample is {options.sample}; it must be at least 0 (0: all)")
     found = pack_stats.statistics(PackedDataset(options.pack), options.sample)
     print(_json(found) if options.json else pack_stats.readable(found))
+
+
+@contextmanager
+def _faults_as_json(is_wanted: bool, **told: Any) -> Iterator[None]:
+    """Print a fault of the data as JSON, too, beside what is `told`, before it ends the command."""
+    try:
+        yield
+    except DataError as error:
+        if is_wanted:
+            known = {name: str(v) if isinstance(v, Path) else v for name, v in told.items()}
+            print(_json({**known, "faults": [str(error)]}))
+        raise
 
 
 def _json(content: object) -> str:

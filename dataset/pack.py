@@ -21,9 +21,10 @@ from dataset.fingerprint import FINGERPRINT
 from dataset.image_store import ImageStore
 from dataset.likeness import LIKENESS, refresh_edges
 from dataset.pack_decoding import SLOTS, Decoders, processors
+from dataset.pack_filters import nothing_left
 from dataset.pack_rows import PackRows, RowBlock, SelectionHash
 from dataset.pack_selection import PackConfig, Selection, select
-from dataset.pack_writer import Block, PackHead, rows_at_once, write_blocks
+from dataset.pack_writer import Block, PackHead, remove_all_stale, rows_at_once, write_blocks
 from dataset.packed import SCHEMA, PackedDataset
 from dataset.progress import Progress
 from dataset.split_keys import licence_codes
@@ -32,7 +33,7 @@ from dataset.vectors import Vectors
 log = logging.getLogger(__name__)
 
 # Another one when the same selection comes out otherwise: packs of the former are made anew.
-LAYOUT = f"{SCHEMA}/2"
+LAYOUT = f"{SCHEMA}/3"
 CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4}
 # So few pictures are decoded before a process would have started.
 _FEW = 64
@@ -92,16 +93,21 @@ def pack(
         if vectors is not None:
             _check_vectors(vectors, selection)
         making = _Making(catalog, store, folder, config, selection, vectors)
+        remove_all_stale(folder)
         done = making.up_to_date()
         return done or making.make(decoders)
 
 
 def forecast(catalog: Catalog, config: PackConfig) -> PackForecast:
-    """What `pack` would take now, of the likes that are known; decodes and writes nothing."""
+    """What `pack` would take now, of the likes that are known; decodes and writes nothing. Raises
+    what `pack` does for embeddings that cannot be read or are of other pictures."""
+    vectors = Vectors(Path(config.embeddings)) if config.embeddings else None
     with catalog.snapshot():
         if catalog.edges.has_unjoined(FINGERPRINT, LIKENESS):
             log.warning("new pictures were not compared yet; packing does so, and splits may move")
         selection = select(catalog, config)
+        if vectors is not None and len(selection):
+            _check_vectors(vectors, selection)
         ids = np.sort(selection.id)
         codes, names = licence_codes(catalog, ids, config.licences)
         counts = np.bincount(codes, minlength=len(names)).tolist()
@@ -146,20 +152,20 @@ def _compared(catalog: Catalog) -> Iterator[None]:
 def _problem(catalog: Catalog, config: PackConfig, selection: Selection) -> str:
     """Why no pack can be made of the selection; "" when one can."""
     if not len(selection):
-        counts = catalog.images.counts("status") or {"no pictures": 0}
-        have = ", ".join(f"{n} {status}" for status, n in counts.items())
-        return (
-            f"nothing to pack: the catalogue has {have}, wanted {'/'.join(config.statuses)}; "
-            "judge pictures first (make curate) or widen statuses, labels, licences or "
-            "min_per_class"
+        return nothing_left(
+            catalog,
+            statuses=config.statuses,
+            labels=config.labels,
+            licences=config.licences,
+            least=config.min_per_class,
         )
     if selection.empty:
         names = " and ".join(selection.empty)
         settings = " ".join(f"--set {name}=0" for name in selection.empty)
         unit = "group of likes" if config.split_by == "group" else config.split_by
         return (
-            f"split {names} would be empty: no {unit} of the {len(selection)} pictures can be "
-            f"spared; keep more pictures or do without ({settings})"
+            f"split {names} would be empty: no {unit} can be spared (pictures: {len(selection)}); "
+            f"keep more pictures or do without ({settings})"
         )
     if selection.alone and config.split_by == "group":
         names = ", ".join(selection.alone[:6]) + (" ..." if len(selection.alone) > 6 else "")

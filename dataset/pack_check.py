@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dataset.pack_columns import columns_of, combined_hash, is_hashed, read_digest
 from dataset.pack_keys import Keys, count_texts, keys_of_pictures, original_keys
+from dataset.pack_licences import check_licences
 from dataset.pack_measure import PictureMeasure
 from dataset.pack_opening import json_attribute
 from dataset.packed import PackedDataset, open_pack
@@ -20,17 +21,19 @@ from dataset.provenance import SPLITS
 from dataset.wording import seen
 
 _MOST_NAMED = 20
-_UNKNOWN = ("", "unknown")
-_RESERVED = ("all-rights-reserved", "all rights reserved", "copyright", "proprietary", "©")
-_UNRESERVED = ("no known copyright", "no-known-copyright", "no copyright")
+LICENCE_CURE = (
+    "name licences by import --licence, or choose some with pack --set 'licences=[\"CC0-1.0\"]'"
+)
 
 
 @dataclass
 class Findings:
-    """What `check` found: `faults` make a pack unsound, `warnings` are for a person to weigh."""
+    """What `check` found: `faults` make a pack unsound, `warnings` are for a person to weigh;
+    `cure` is what helps against the faults."""
 
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    cure: str = "pack again"
 
 
 def verify(packed: PackedDataset) -> list[str]:
@@ -44,8 +47,9 @@ def check(packed: PackedDataset, *, strict: bool = False) -> Findings:
     Faults: contents that differ from the content hash (which rows or columns), shares, counts,
     statistics and the seal of the split cal that do not follow from the contents, and leaks:
     a group of near-duplicates, an original file or the very same pixels in two splits. Warnings,
-    with `strict` faults: licences that are unknown or reserve all rights. A warning in any case:
-    the same perceptual hash in two splits. A few hundred megabytes are enough for any pack.
+    with `strict` faults: licences that are unknown, reserve all rights or are names that nobody
+    knows. Warnings in any case: licences that forbid commerce or changes, and the same perceptual
+    hash in two splits. A few hundred megabytes are enough for any pack.
     """
     found = Findings()
     with open_pack(packed.path) as file:
@@ -63,7 +67,11 @@ def check(packed: PackedDataset, *, strict: bool = False) -> Findings:
         if not found.faults:
             _check_sums(packed, file, measured, found)
     _check_leaks(packed, keys, found)
-    _check_licences(packed, found, strict=strict)
+    licences = check_licences(count_texts(packed, "licence"))
+    if strict and licences.unclear and not found.faults:
+        found.cure = LICENCE_CURE
+    (found.faults if strict else found.warnings).extend(licences.unclear)
+    found.warnings += licences.limited
     return found
 
 
@@ -193,15 +201,3 @@ def _leaks(
     ends = np.concatenate([starts[1:], [len(rows)]])
     for place in np.flatnonzero(lowest != highest).tolist():
         yield rows[starts[place] : ends[place]]
-
-
-def _check_licences(packed: PackedDataset, found: Findings, *, strict: bool) -> None:
-    counts = count_texts(packed, "licence")
-    unknown = sum(count for licence, count in counts.items() if licence.strip().lower() in _UNKNOWN)
-    lines = [f"{unknown} pictures have no known licence"] if unknown else []
-    for licence, count in counts.items():
-        words = licence.lower()
-        is_free = any(word in words for word in _UNRESERVED)
-        if not is_free and any(word in words for word in _RESERVED):
-            lines.append(f"{count} pictures reserve all rights ({seen(licence)[:80]})")
-    (found.faults if strict else found.warnings).extend(lines)

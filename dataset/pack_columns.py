@@ -151,7 +151,7 @@ class PictureColumn:
 
     def write(self, row: int, data: NDArray[np.uint8]) -> None:
         start = place = self.offset + row * self._row_bytes
-        rest = memoryview(data.data).cast("B")
+        rest = memoryview(data.reshape(-1).data)
         while rest:
             written = os.pwrite(self._descriptor, rest, place)
             place, rest = place + written, rest[written:]

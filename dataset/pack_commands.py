@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 from collections.abc import Mapping
 
 from dataset.catalog import Catalog
@@ -10,9 +11,12 @@ from dataset.config import load_config, to_mapping
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
 from dataset.pack import PackForecast, forecast, pack
+from dataset.pack_replacing import replaced
 from dataset.pack_selection import PackConfig
 from dataset.provenance import SPLITS
 from dataset.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 _MOST_CLASSES, _MOST_LICENCES = 30, 10
 _MOST_WORKERS = 256
@@ -46,6 +50,9 @@ def _pack(options: argparse.Namespace) -> None:
         raise ConfigError(f"--workers is {workers}; it must be 1 to {_MOST_WORKERS}")
     workspace = Workspace(options.data)
     with Catalog(workspace.require_catalog()) as catalog:
+        lost = replaced(workspace.pack(config.name), to_mapping(config))
+        if lost:
+            log.warning(lost)
         if options.dry_run:
             _show_forecast(forecast(catalog, config), config, options.json)
             return

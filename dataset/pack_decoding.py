@@ -14,7 +14,7 @@ from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,7 +181,7 @@ class Decoders:
             if ends[number] in ready:
                 self._mourn(number)
 
-    def _mourn(self, number: int) -> None:
+    def _mourn(self, number: int) -> NoReturn:
         block, row = self._current[number]
         if block in self._asked and row >= 0:
             died = "the decoder died of it, perhaps for want of memory; reject it and pack again"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dataset.catalog import Catalog
 from dataset.pack_keys import original_keys, picture_keys, text_keys
+from dataset.pack_origin import imported_from
 from dataset.packed import PackedDataset
 from dataset.provenance import SPLITS
 from dataset.records import Event
@@ -16,7 +17,10 @@ from dataset.records import Event
 Rows = NDArray[np.int64]
 Told = dict[str, Any]
 _MOST_EVENTS = 3  # a picture; the batches are told apart in any case
-_FIELDS_OF = {"label": "label", "caption": "caption", "stars": "stars"}  # of a judgement
+# Of a judgement; what a picture's class is decides in which lot it lies.
+_FIELDS_OF = {"label": "label", "caption": "caption", "stars": "stars", "split": "label"}
+_DRAWS = {"seed", "cal", "test", "split_by", "radius", "balance"}  # keys that decide splits
+_TRAIN, _CAL = SPLITS.index("train"), SPLITS.index("cal")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def compare(old: PackedDataset, new: PackedDataset) -> Difference:
     else:
         before, after = picture_keys(old, "pictures of A"), picture_keys(new, "pictures of B")
         changed["pixels"] = np.flatnonzero(before[matching.old] != after[matching.new])
-    keys = sorted({*old.config, *new.config})
+    keys = sorted({*old.config, *new.config} - {"imported_from"})  # which is no setting
     config = {
         key: (old.config.get(key), new.config.get(key))
         for key in keys
@@ -144,7 +148,7 @@ def as_mapping(
     found: Difference, *, limit: int = 10, catalog: Catalog | None = None
 ) -> dict[str, Any]:
     """A difference, JSON-ready: counts, and of every kind of change the first `limit` pictures,
-    with the events that made it so when the catalogue is given."""
+    with the events that made it so when the catalogue is given. `newer` is A or B, or None."""
     matching, old, new = found.matching, found.old, found.new
     listed: dict[str, list[Told]] = {
         "gone": [_told(old, row) for row in matching.gone[:limit].tolist()],
@@ -156,19 +160,60 @@ def as_mapping(
         listed[name] = [
             _told(new, int(matching.new[place]))
             | _change(found, name, int(matching.old[place]), int(matching.new[place]))
-            for place in ([] if places is None else places[:limit].tolist())
+            for place in _first(places, limit)
         ]
+    batches = _explain(found, listed, catalog) if catalog is not None else None
+    for place, told in zip(_first(found.changed["split"], limit), listed["split"], strict=True):
+        if not told.get("events"):
+            told["because"] = _redrawn(found, place)
     return {
         "old": _outline(old),
         "new": _outline(new),
         "same": found.same,
+        "newer": newer(old, new),
+        "warnings": _warnings(found),
         "matched_by": matching.by,
         "in_both": len(matching.old),
         "counts": counts,
         "config": {key: {"old": a, "new": b} for key, (a, b) in found.config.items()},
         "pictures": listed,
-        "batches": _explain(found, listed, catalog) if catalog is not None else None,
+        "batches": batches,
     }
+
+
+def newer(old: PackedDataset, new: PackedDataset) -> str | None:
+    """Which of two packs, A or B, was made after more judgements; None where that is no order."""
+    first, second = (int(packed.attributes["event_id"]) for packed in (old, new))
+    if first == second or any(imported_from(packed) is not None for packed in (old, new)):
+        return None
+    return "A" if first > second else "B"
+
+
+def _warnings(found: Difference) -> list[str]:
+    """What was sealed in the older pack (A where neither is) and trains in the newer one."""
+    before = found.old.splits[found.matching.old]
+    after = found.new.splits[found.matching.new]
+    older, later = "A", "B"
+    if newer(found.old, found.new) == "A":
+        before, after, older, later = after, before, later, older
+    count = int(((before == _CAL) & (after == _TRAIN)).sum())
+    rows = "row" if count == 1 else "rows"
+    text = f"{count:,} {rows} of {older}'s cal in training of {later}: what was sealed is learnt"
+    return [f"{text}, so check no model of {later} by the cal of {older}"] if count else []
+
+
+def _redrawn(found: Difference, place: int) -> str:
+    """Why a picture that nobody judged anew lies in another split."""
+    if place in (found.changed["label"] if found.changed["label"] is not None else ()):
+        return "its class is another one, and each class has a lot of its own"
+    keys = sorted(_DRAWS & set(found.config))
+    if keys:
+        return f"the config draws otherwise ({', '.join(keys)})"
+    return "the lot was drawn anew: other pictures came or went"
+
+
+def _first(places: Rows | None, limit: int) -> list[int]:
+    return [] if places is None else [int(place) for place in places[:limit]]
 
 
 def _outline(packed: PackedDataset) -> Told:

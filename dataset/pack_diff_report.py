@@ -16,6 +16,7 @@ _HEADINGS = {
     "stars": "other stars",
     "pixels": "other pixels",
 }
+_BACKWARDS = {"gone": "in A only, the newer pack", "added": "in B only, the older pack"}
 _MOST_TEXT, _MOST_BATCHES = 60, 20
 
 
@@ -23,6 +24,10 @@ def readable(found: dict[str, Any]) -> str:
     """What `as_mapping` found, readably; of long lists the first entries."""
     old, new, counts = found["old"], found["new"], found["counts"]
     lines = [f"{old['path']} -> {new['path']}, pictures matched by {found['matched_by']}"]
+    is_backwards = found["newer"] == "A"
+    if is_backwards:
+        lines.append(f"A is the newer one (event {old['event_id']}, B: {new['event_id']})")
+    lines += [f"warning: {warning}" for warning in found["warnings"]]
     if found["same"]:
         return "\n".join([*lines, "the same pictures, facts and config"])
     lines.append(
@@ -39,15 +44,17 @@ def readable(found: dict[str, Any]) -> str:
     for kind, pictures in pictures_of(found):
         if pictures:
             more = counts[kind] - len(pictures)
-            lines += ["", _HEADINGS[kind], *(_line(told) for told in pictures)]
+            heading = (_BACKWARDS if is_backwards else {}).get(kind, _HEADINGS[kind])
+            lines += ["", heading, *(_line(told, is_backwards) for told in pictures)]
             lines += [f"  and {more:,} more (--limit)"] if more else []
     if found["batches"] is not None:
         lines += ["", *_batch_lines(found)]
     return "\n".join(lines)
 
 
-def _line(told: dict[str, Any]) -> str:
-    """One picture: what it is, what changed, and the judgements that did it."""
+def _line(told: dict[str, Any], is_backwards: bool) -> str:
+    """One picture: what it is, what changed, and the judgements that did it; of packs that are
+    compared backwards those that the second one does not have yet."""
     name = f"#{told['image_id']}" if told["image_id"] else f"row {told['row']}"
     words = [name, _short(told["label"]) or "(no label)", _short(told["caption"] or told["url"])]
     line = "  " + "  ".join(word for word in words if word)
@@ -55,19 +62,24 @@ def _line(told: dict[str, Any]) -> str:
         line += f"  {_json(told['before'])} -> {_json(told['after'])}"
     for event in told.get("events", ()):
         reason = f" ({_short(event['reason'])})" if event["reason"] else ""
+        when = "not yet in B: " if is_backwards else ""
         line += (
-            f"\n      {_short(event['who'])}, {event['at']}, batch {event['batch']} "
+            f"\n      {when}{_short(event['who'])}, {event['at']}, batch {event['batch']} "
             f"{_short(event['verb'])}: {event['field']} {_json(event['before'])} -> "
             f"{_json(event['after'])}{reason}"
         )
-    if told.get("events") == []:
+    if "because" in told:
+        line += f"\n      {told['because']}"
+    elif told.get("events") == []:
         line += "\n      no judgement between the packs: collected, or let in or out by the config"
     return line
 
 
 def _batch_lines(found: dict[str, Any]) -> list[str]:
     batches = found["batches"]
-    span = f"events {found['old']['event_id']} to {found['new']['event_id']}"
+    is_backwards = found["newer"] == "A"
+    first, last = sorted((found["old"]["event_id"], found["new"]["event_id"]))
+    span = f"events {first} to {last}"
     if not batches:
         return [f"judgements: none between the packs concerns these pictures ({span})"]
     lines = [
@@ -76,7 +88,8 @@ def _batch_lines(found: dict[str, Any]) -> list[str]:
         for batch in batches[:_MOST_BATCHES]
     ]
     more = len(batches) - _MOST_BATCHES
-    return [f"judgements that made it so ({span})", *lines] + (
+    title = "judgements that A has and B not yet" if is_backwards else "judgements that made it so"
+    return [f"{title} ({span})", *lines] + (
         [f"  and {more} more batches (--json names all)"] if more > 0 else []
     )
 

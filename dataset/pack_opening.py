@@ -77,10 +77,11 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     except PermissionError:
         raise
     except _DAMAGE as error:
-        short = " or truncated" if h5py.is_hdf5(path) else ""
-        raise DataError(
-            f"{path} is no readable HDF5 file{short} ({_first_line(error)}); pack again"
-        ) from error
+        if not h5py.is_hdf5(path):
+            told = f"{path} is no pack (no readable HDF5 file); check the path"
+        else:
+            told = f"pack {path} is truncated or damaged ({_first_line(error)}); pack again"
+        raise DataError(told) from error
     with file:
         yield file
 

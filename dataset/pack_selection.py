@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dataset.catalog import Catalog
 from dataset.errors import ConfigError
 from dataset.likeness import LARGEST_RADIUS
+from dataset.pack_filters import check_labels
 from dataset.pixels import Background
 from dataset.provenance import SPLITS
 from dataset.records import STATUSES, Status
@@ -48,7 +49,7 @@ class PackConfig:
     min_per_class: int = 0  # classes of fewer pictures are left out whole
     balance: Literal["none", "smallest"] = "none"  # smallest: of each class as many as of that
     radius: int = DEFAULT_RADIUS  # pictures this near (pHash bits) share a split
-    split_by: SplitBy = "group"  # what is never parted beside near-duplicates
+    split_by: SplitBy = "group"  # never parted beside near-duplicates; brand: by name or page
     cal: float = 0.1  # share of groups kept back to calibrate the novelty check
     test: float = 0.05  # share of groups kept back for evaluation
     seed: int = 0  # of the shuffle and the split
@@ -172,9 +173,7 @@ class _Wanted:
 
 def _wanted(catalog: Catalog, config: PackConfig) -> _Wanted:
     if config.labels:
-        unknown = set(config.labels) - set(catalog.images.counts("label"))
-        if unknown:
-            raise ConfigError(f"labels: no picture is labelled {', '.join(sorted(unknown))}")
+        check_labels(config.labels, catalog.images.counts("label"))
     ids, contents = [np.zeros(0, np.int64)], [np.zeros((0, 32), np.uint8)]
     codes, stars, sizes = [np.zeros(0, np.int32)], [np.zeros(0, np.int8)], [np.zeros(0, np.int64)]
     code_of: dict[str, int] = {}

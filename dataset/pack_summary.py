@@ -5,21 +5,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dataset.pack_columns import columns_of
 from dataset.pack_keys import count_texts
 from dataset.pack_opening import json_attribute
 from dataset.packed import PackedDataset, open_pack
-from dataset.pixels import Pixels
 from dataset.provenance import SPLITS
 from dataset.wording import seen
 
 _BAR = 30
 _MOST_LINES = 40
-_MOST_SHEET_ROWS = 64
-_CHECKERED = (204, 255)  # the two greys under what is transparent
-_CHECKER_SIDE = 4
 
 
 def summarise(packed: PackedDataset) -> dict[str, Any]:
@@ -171,35 +166,3 @@ def _size(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count} bytes"
-
-
-def sample_sheet(packed: PackedDataset, per_class: int = 12, scale: int = 2) -> Image.Image:
-    """A picture of the first pictures of every class, a row each, enlarged `scale` times; at most
-    64 classes. What is transparent shows a checkerboard."""
-    rows: list[Pixels] = []
-    for label in range(-1, len(packed.label_names)):
-        members = np.flatnonzero(packed.labels == label)[:per_class]
-        if len(members) and len(rows) < _MOST_SHEET_ROWS:
-            rows.append(packed.data[members])
-    height = max(len(rows), 1) * packed.height
-    sheet = Image.new("RGB", (per_class * packed.width, height), "white")
-    for down, pictures in enumerate(rows):
-        for across, picture in enumerate(pictures):
-            tile = Image.fromarray(shown(picture))
-            sheet.paste(tile, (across * packed.width, down * packed.height))
-    size = (sheet.width * scale, sheet.height * scale)
-    return sheet.resize(size, Image.Resampling.NEAREST)
-
-
-def shown(picture: Pixels) -> Pixels:
-    """A picture (C, H, W) of 1, 3 or 4 channels as (H, W, 3), RGBA over a checkerboard."""
-    upright = np.ascontiguousarray(picture.transpose(1, 2, 0))
-    if upright.shape[2] == 1:
-        return np.repeat(upright, 3, axis=2)
-    if upright.shape[2] == 3:
-        return upright
-    down, across = np.indices(upright.shape[:2]) // _CHECKER_SIDE
-    board = np.where((down + across) % 2, *_CHECKERED).astype(np.uint16)[..., None]
-    alpha = upright[..., 3:].astype(np.uint16)
-    mixed = (upright[..., :3] * alpha + board * (255 - alpha) + 127) // 255
-    return mixed.astype(np.uint8)

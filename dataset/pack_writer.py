@@ -21,10 +21,8 @@ import glob
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -49,14 +47,25 @@ from dataset.pack_columns import (
 )
 from dataset.pack_measure import rows_at_once
 from dataset.pack_opening import SCHEMA
+from dataset.pack_room import require_room, throw_away, told_by_number
 from dataset.pack_trailer import write_trailer
 from dataset.provenance import NUMBER_COLUMNS, REAL_COLUMNS, SPLITS, TEXT_COLUMNS, Provenance
 from dataset.records import Caption
 
-__all__ = ["Block", "PackHead", "remove_stale", "rows_at_once", "write_blocks", "write_pack"]
+__all__ = [
+    "Block",
+    "PackHead",
+    "remove_all_stale",
+    "remove_stale",
+    "rows_at_once",
+    "write_blocks",
+    "write_pack",
+]
 
 # An attribute holds 64 KiB: beyond that the shares are left to the reader's counting.
 _MOST_PROBS = 8000
+# As dataset/atomic_file.py names what is on its way: file, thread, process.
+_PARTIAL = re.compile(r"\..+\.[0-9]+\.[0-9]+\.partial", re.DOTALL)
 
 
 def write_blocks(path: Path, head: PackHead, blocks: Iterable[Block]) -> str:
@@ -69,8 +78,10 @@ def write_blocks(path: Path, head: PackHead, blocks: Iterable[Block]) -> str:
     """
     remove_stale(path)
     with atomic_path(path) as partial:
-        with _told_by_number(), _Writer(partial, head) as writer:
+        require_room(path.parent, 0)
+        with told_by_number(), _Writer(partial, head) as writer:
             for block in blocks:
+                require_room(path.parent, block.data.nbytes + sum(map(len, block.originals)))
                 writer.append(block)
             digest = writer.finish()
         write_trailer(partial, *writer.place)
@@ -175,11 +186,7 @@ class _Writer:
         self._beside.shutdown(wait=True)
         self._pictures.close()
         if kind is not None:
-            # HDF5 cannot close a file whose rest it fails to write, and crashes at exit: as all of
-            # it is thrown away, what is left goes elsewhere.
-            with tempfile.TemporaryFile(dir=_memory_folder()) as elsewhere:
-                os.dup2(elsewhere.fileno(), self._file.id.get_vfd_handle())
-                self._file.close()
+            throw_away(self._file)
             return
         self._file.close()
 
@@ -300,23 +307,6 @@ class _Writer:
                 raise ValueError(f"{there} facts, captions or originals for {n} pictures")
 
 
-@contextmanager
-def _told_by_number() -> Iterator[None]:
-    """Makes of HDF5's failure to write, which is text, the OSError that the system had."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        found = re.search(r"errno = (\d+)", str(error))
-        if found is None:
-            raise
-        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
-
-
-def _memory_folder() -> str | None:
-    """A folder in memory where the system has one: the disk may be full."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-
 def _cut(data: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     step = rows_at_once(data.shape[1:])
     return iter([data[start : start + step] for start in range(0, max(len(data), 1), step)])
@@ -324,7 +314,17 @@ def _cut(data: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 def remove_stale(path: Path) -> None:
     """Remove what killed writers of the same file left behind."""
-    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+    _remove_of_dead(path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
+
+
+def remove_all_stale(folder: Path) -> None:
+    """Remove what killed writers of any file left behind in a folder of packs."""
+    hidden = folder.glob(".*.partial")
+    _remove_of_dead(path for path in hidden if _PARTIAL.fullmatch(path.name))
+
+
+def _remove_of_dead(partials: Iterable[Path]) -> None:
+    for partial in partials:
         writer = partial.name.removesuffix(".partial").rpartition(".")[2]
         try:
             os.kill(int(writer), 0)

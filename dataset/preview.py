@@ -103,7 +103,8 @@ def from_catalog(
     if not chosen:
         raise DataError(
             f"no picture to show: none is {'/'.join(config.statuses)} with the labels and licences "
-            "asked for; judge pictures first (make curate), or name some with --ids"
+            "asked for; judge pictures first (make curate, or python -m curate_app auto), or "
+            "name some with --ids"
         )
     records = catalog.images.records(chosen)
     missing = [image_id for image_id in chosen if image_id not in records]

@@ -23,6 +23,8 @@ _LONGEST_SHEET = 16_000
 _PAGE, _CARD, _INK, _SOFT = "#26292b", "#323638", "#f2f4f3", "#aab4b0"
 # One colour a recipe, for its window and its title.
 _COLOURS = ("#ff5a4f", "#4fb3ff", "#5fe08a", "#ffc845", "#d08cff", "#ff8fc8")
+# Of systems that have one of these; Pillow's own font has Latin letters only.
+_WIDER_FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msgothic.ttc")
 _SQUARE = 8  # of the board that is seen through transparent pixels
 
 
@@ -131,8 +133,8 @@ def _write(
     pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int, colour: str
 ) -> None:
     """One line, shortened in its middle where it is too long."""
-    font = _font()
     shown = text[:400]
+    font = _font_for(shown)
     if font.getlength(shown) > width:
         keep = len(shown)
         while (
@@ -141,6 +143,28 @@ def _write(
             keep -= 1
         shown = shown[: keep // 2] + "..." + shown[-(keep // 2) :]
     pen.text(place, shown, fill=colour, font=font)
+
+
+def _font_for(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font of all other texts, or the first of the machine's that has more of the letters."""
+    best, least = _font(), _missing(_font(), text)
+    for name in _WIDER_FONTS if least else ():
+        try:
+            font = ImageFont.truetype(name, _FONT_SIZE)
+        except OSError:
+            continue
+        missing = _missing(font, text)
+        if missing < least:
+            best, least = font, missing
+    return best
+
+
+def _missing(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> int:
+    """How many different letters the font draws as it draws what is no letter."""
+    if isinstance(font, ImageFont.ImageFont):
+        return 0
+    none = bytes(font.getmask("\U0010ffff"))
+    return sum(bytes(font.getmask(letter)) == none for letter in set(text) if letter > "~")
 
 
 def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

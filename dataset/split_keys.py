@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.catalog import Catalog
+from dataset.splits import joined_by
 
 Integers = NDArray[np.int64]
 SplitBy = Literal["group", "source", "author", "site", "brand"]
@@ -67,7 +68,8 @@ def split_keys(
 
     `ids` (n,) ascend. What counts is the origin that stands in the pack: the first under one of
     `licences`, or with a known licence where none are named, else the first. A brand that no
-    file's name tells is that of the best caption.
+    file's name tells is that of the best caption; and pictures of the same page are of one brand,
+    whatever they are called (go.png and gopher.png of golang.org).
     """
     keys = np.zeros(len(ids), np.uint64)
     if split_by == "group":
@@ -87,7 +89,17 @@ def split_keys(
             keys[bare[rows]] = [_key(site_of(text)) for text in texts]
     if split_by == "brand":
         _read_captions(catalog, ids, keys)
+        pages = np.zeros(len(ids), np.uint64)
+        for rows, texts in _best_texts(catalog, "page_url", ids, licences):
+            pages[rows] = [_key(text.partition("#")[0].strip()) for text in texts]
+        keys = _either(keys, pages)
     return keys
+
+
+def _either(keys: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One number (n,) for all that share one of two keys, by whichever chain; 0 for neither."""
+    root = joined_by(joined_by(np.arange(len(keys)), keys), others)
+    return np.where((keys == 0) & (others == 0), 0, root + 1).astype(np.uint64)
 
 
 def licence_codes(

@@ -15,6 +15,10 @@ class Workspace:
 
     root: Path
 
+    def __post_init__(self) -> None:
+        if self.root.is_file():
+            raise ConfigError(f"--data {self.root} is a file; give the folder of the catalogue")
+
     @property
     def catalog(self) -> Path:
         return self.root / "catalog.sqlite"

@@ -2,7 +2,7 @@
 
 images (N, H, W, C) uint8; labels (N,) int64, -1 for none; label_names (K,); splits (N,), the name
 of each row's split; sha256 (N, 32) uint8 of the original files, zeros for none. Deflated bytes
-depend on the version of zlib, too.
+depend on the version of zlib, too. NAME.npz.attribution.csv beside it credits every picture.
 """
 
 import json
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from dataset.atomic_file import atomic_path
 from dataset.errors import ConfigError
+from dataset.exports.credits import COLUMNS, NAME, Credits
 from dataset.exports.options import ExportOptions, ExportReport, by_split
+from dataset.exports.pictures import KEEP, flattened
 from dataset.exports.records import mark_of
 from dataset.packed import PackedDataset
 from dataset.packed_rows import read_pixels
@@ -33,24 +35,50 @@ _BLOCK = 1024
 def export(
     packed: PackedDataset, rows: NDArray[np.int64], target: Path, options: ExportOptions
 ) -> ExportReport:
-    """Write the file `target`, suffix .npz or not; heeds compressed. Raises ConfigError for the
-    original files, which no array holds, and for a target that is there."""
+    """Write the file `target` and its credits beside it; heeds compressed and background. Raises
+    ConfigError for the original files, which no array holds, and for a target that is there."""
     if options.originals:
         raise ConfigError("npz holds arrays of one size; leave --originals out")
     check_target(target, replace=options.replace)
+    beside = credits_beside(target)
     parts = by_split(packed, rows)
     mark = {"made_by": "Pedigree", **mark_of(FORMAT, packed, parts, options)}
-    with atomic_path(target) as partial:
+    with atomic_path(beside) as table, atomic_path(target) as partial:
+        _write_credits(table, packed, rows)
         with zipfile.ZipFile(partial, "w", allowZip64=True) as file:
             # A comment of a zip is at most 64 KiB: the names of the classes stand in an array.
             file.comment = json.dumps(
                 {k: v for k, v in mark.items() if k != "label_names"}
             ).encode()
-            _write(file, packed, rows, options.compressed)
+            _write(file, packed, rows, options)
         check_target(target, replace=options.replace)
     counts: dict[str, int] = {split: len(part) for split, part in parts.items()}
-    size = target.stat().st_size
-    return ExportReport(format=FORMAT, target=target, splits=counts, files=1, bytes=size)
+    size = target.stat().st_size + beside.stat().st_size
+    return ExportReport(format=FORMAT, target=target, splits=counts, files=2, bytes=size)
+
+
+def credits_beside(target: Path) -> Path:
+    """Where the credits of the arrays in `target` go. Raises ConfigError when something stands
+    there that no export wrote."""
+    path = target.with_name(f"{target.name}.{NAME}")
+    head = ",".join(COLUMNS).encode()
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise ConfigError(f"{path} is there and is no export; choose another --out")
+    if path.exists():
+        with path.open("rb") as file:
+            if file.read(len(head)) != head:
+                raise ConfigError(f"{path} is there and is no export; choose another --out")
+    return path
+
+
+def _write_credits(path: Path, packed: PackedDataset, rows: NDArray[np.int64]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        credits, place = Credits(file), 0
+        for part in _cut(rows):
+            facts = packed.facts(int(part[0]), int(part[-1]) + 1)
+            for row in (part - part[0]).tolist():
+                credits.add(facts[row], f"images[{place}]")
+                place += 1
 
 
 def check_target(target: Path, *, replace: bool) -> None:
@@ -74,17 +102,19 @@ def _is_ours(target: Path) -> bool:
 
 
 def _write(
-    file: zipfile.ZipFile, packed: PackedDataset, rows: NDArray[np.int64], compressed: bool
+    file: zipfile.ZipFile, packed: PackedDataset, rows: NDArray[np.int64], options: ExportOptions
 ) -> None:
+    compressed, background = options.compressed, options.background or KEEP
     digests = packed.column("sha256")
     names = np.array(packed.label_names, np.str_) if packed.label_names else np.zeros(0, "<U1")
     splits = np.array(SPLITS)
-    shape = (len(rows), packed.height, packed.width, packed.channels)
+    channels = 3 if packed.channels == 4 and background != KEEP else packed.channels
+    shape = (len(rows), packed.height, packed.width, channels)
     with Progress("export npz", len(rows), "pictures") as progress:
 
         def images() -> Iterator[NDArray[np.uint8]]:
             for block in read_pixels(packed, rows):
-                yield block.transpose(0, 2, 3, 1)
+                yield flattened(block, background).transpose(0, 2, 3, 1)
                 progress.advance(len(block))
 
         _array(file, "images", np.dtype(np.uint8), shape, images(), compressed)

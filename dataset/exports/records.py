@@ -1,6 +1,7 @@
 """What every export says of itself: its mark for programs, its report for people."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.exports.credits import NAME, Credits
 from dataset.exports.folders import ExportFolder
 from dataset.exports.options import ExportOptions, ExportReport
 from dataset.packed import PackedDataset
@@ -39,6 +41,15 @@ def rows_of(
     total = sum(map(len, parts.values()))
     read = (read_rows(packed, rows, originals=options.originals) for rows in parts.values())
     return track(chain.from_iterable(read), f"export {title}", total, "pictures")
+
+
+@contextmanager
+def credits_of(folder: ExportFolder) -> Iterator[Credits]:
+    """The table of credits inside an export, counted as a file of it when it is whole."""
+    path = folder.path(NAME)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield Credits(file)
+    folder.count(path.stat().st_size)
 
 
 def report_of(

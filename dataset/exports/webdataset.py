@@ -5,7 +5,7 @@ The key is the row of the pack, .cls the number of the class (-1 for none; expor
 """
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dataset.exports.folders import ExportFolder, export_folder
 from dataset.exports.options import ExportOptions, ExportReport, by_split
-from dataset.exports.pictures import picture_file
-from dataset.exports.records import label_of, mark_of, report_of, rows_of
+from dataset.exports.pictures import KEEP, picture_file
+from dataset.exports.records import credits_of, label_of, mark_of, report_of, rows_of
 from dataset.exports.texts import json_line, provenance_of, texts_of
 from dataset.packed import PackedDataset
 from dataset.packed_rows import PackedRow
@@ -25,26 +25,31 @@ from dataset.packed_rows import PackedRow
 FORMAT = "webdataset"
 # A tar is filled to a multiple of this.
 _BLOCK = 512
+_TEXTS = (".cls", ".json", ".txt")
 
 
 def export(
     packed: PackedDataset, rows: NDArray[np.int64], target: Path, options: ExportOptions
 ) -> ExportReport:
-    """Write the shards into the folder `target`; heeds originals and the sizes of shards."""
+    """Write the shards into the folder `target`; heeds originals, background and the
+    sizes of shards."""
     parts = by_split(packed, rows)
     mark = mark_of(FORMAT, packed, parts, options)
     with export_folder(target, mark, replace=options.replace) as folder:
         shards = _Shards(folder, options)
-        with closing(shards):
+        with credits_of(folder) as credits, closing(shards):
             for row in rows_of(packed, parts, options, FORMAT):
-                shards.add(row.fact.split, _sample(packed, row))
+                members = list(_sample(packed, row, options.background or KEEP))
+                shard = shards.add(row.fact.split, members)
+                picture = next(name for name, _ in members if not name.endswith(_TEXTS))
+                credits.add(row.fact, f"{shard}/{picture}")
     return report_of(FORMAT, target, parts, folder)
 
 
-def _sample(packed: PackedDataset, row: PackedRow) -> Iterator[tuple[str, bytes]]:
+def _sample(packed: PackedDataset, row: PackedRow, background: str) -> Iterator[tuple[str, bytes]]:
     """Names and contents of a row's members, in order of their names."""
     label = row.fact.label
-    suffix, content = picture_file(row)
+    suffix, content = picture_file(row, background)
     caption = "".join(texts_of(row))
     members = {
         "cls": str(label).encode(),
@@ -65,8 +70,8 @@ class _Shards:
         self._path = Path()
         self._split, self._number, self._pictures, self._bytes = "", 0, 0, 0
 
-    def add(self, split: str, sample: Iterator[tuple[str, bytes]]) -> None:
-        members = list(sample)
+    def add(self, split: str, members: Sequence[tuple[str, bytes]]) -> str:
+        """Write a row's members; returns the name of the shard that they are in."""
         size = sum(_size(content) for _, content in members)
         if split != self._split:
             self.close()
@@ -80,6 +85,7 @@ class _Shards:
             tar.write(content)
             tar.write(bytes(-len(content) % _BLOCK))
         self._pictures, self._bytes = self._pictures + 1, self._bytes + size
+        return self._path.name
 
     def _is_full(self, size: int) -> bool:
         most, largest = self._options.shard_pictures, self._options.shard_bytes

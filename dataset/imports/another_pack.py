@@ -39,6 +39,8 @@ class PackCollection(Collection):
         self._labels = self._numbers[wanted] if chosen else packed.labels
         self.label_names = list(self.schemes[wanted] if chosen else packed.label_names)
         self.total = len(packed)
+        channels, height, width = packed.shape[1:]
+        self.own_shape = (channels, height, width)
 
     def batches(self) -> Iterator[Batch]:
         for start in range(0, len(self._packed), _BATCH):

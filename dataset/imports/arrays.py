@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.errors import DataError
-from dataset.imports.collection import Axes
+from dataset.imports.collection import Axes, ReadOptions
 from dataset.pixels import Pixels
 
 _CHANNELS = (1, 3, 4)
@@ -34,6 +34,13 @@ def axes_of(shape: Sequence[int], wanted: Axes, where: str) -> str:
         f"{where} has shape {tuple(shape)}, which are no pictures{asked}: it takes (N, C, H, W) "
         f"or (N, H, W, C) with 1, 3 or 4 channels and sides up to {_MOST_SIDE}"
     )
+
+
+def shape_of(shape: Sequence[int], axes: str, options: ReadOptions) -> tuple[int, int, int]:
+    """The (C, H, W) of pictures (N, ...) that lie so, as `upright` gives them."""
+    sides = {"NHW": (1, *shape[1:]), "NCHW": shape[1:], "NHWC": (shape[-1], *shape[1:3])}[axes]
+    channels, height, width = sides
+    return (channels, width, height) if options.transpose else (channels, height, width)
 
 
 def upright(block: NDArray[np.uint8], axes: str, transpose: bool) -> Pixels:

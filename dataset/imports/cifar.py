@@ -57,6 +57,7 @@ class CifarCollection(Collection):
                 )
         self._sizes = found.sizes
         self.total = sum(found.sizes.values()) // self._row
+        self.own_shape = (3, 32, 32)
         fine = found.names.get("fine_label_names.txt", [])
         fine = fine if self._is_hundred else found.names.get("batches.meta.txt", [])
         coarse = found.names.get("coarse_label_names.txt", [])

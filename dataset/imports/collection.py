@@ -78,7 +78,8 @@ class Summary:
 
 class Collection(ABC):
     """Pictures of elsewhere. `label_names` is whole once all batches were read; where it `grows`,
-    its order says nothing. `rejected` counts, by reason, what was left out while reading."""
+    its order says nothing. `own_shape` is the (C, H, W) of all pictures, where they are of one, and
+    that is known unread. `rejected` counts, by reason, what was left out while reading."""
 
     grows = False
 
@@ -86,6 +87,7 @@ class Collection(ABC):
         self.path, self.kind = path, kind
         self.source_name = kind
         self.total: int | None = None
+        self.own_shape: tuple[int, int, int] | None = None
         self.label_names: list[str] = []
         self.schemes: dict[str, list[str]] = {}
         self.rejected: dict[str, int] = {}

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from dataset.errors import ConfigError, DataError
-from dataset.imports.arrays import axes_of, upright
+from dataset.imports.arrays import axes_of, shape_of, upright
 from dataset.imports.collection import (
     BATCH_BYTES,
     Batch,
@@ -60,6 +60,11 @@ class IdxCollection(Collection):
         self._parts = [_part(images) for images in _image_files(path)]
         self._labels = [_labels(part) for part in self._parts]
         self.total = sum(part.shape[0] for part in self._parts)
+        shapes = {
+            shape_of(part.shape, axes_of(part.shape, options.axes, str(part.images)), options)
+            for part in self._parts
+        }
+        self.own_shape = shapes.pop() if len(shapes) == 1 else None
         most = max((int(labels.max(initial=-1)) for labels in self._labels), default=-1)
         self.label_names = [str(number) for number in range(most + 1)]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.catalog.packables import UNKNOWN_LICENCES
 from dataset.config import to_mapping
 from dataset.errors import ConfigError, DataError
+from dataset.imports.choice import ALL_HELD, check, chosen_rows
 from dataset.imports.collection import MOST_BYTES, Batch, Collection, Facts
 from dataset.imports.likes import Integers, Rows, find_likes
 from dataset.imports.prepared_rows import Looks, Preparer
@@ -22,7 +25,7 @@ from dataset.pack_writer import Block, PackHead, write_blocks
 from dataset.pixels import PixelLimits
 from dataset.progress import Progress
 from dataset.provenance import SPLITS, Provenance
-from dataset.splits import assign_splits, draw, empty_splits, within_limits
+from dataset.splits import assign_splits, draw, empty_splits
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class _Columns:
     own_splits: list[NDArray[np.int8]] = field(default_factory=list)
     phashes: list[NDArray[np.uint64]] = field(default_factory=list)
     groups: list[Integers] = field(default_factory=list)
+    licences: list[str] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     schemes: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
 
@@ -65,6 +69,7 @@ class _Table:
     digests: NDArray[np.uint64]
     schemes: dict[str, NDArray[np.int64]]
     names: list[str]
+    licences: list[str]
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def import_into_pack(
     in memory. Raises DataError when nothing is left, ConfigError for keys of the config that only
     a catalogue can serve.
     """
-    _check(collection, config)
+    check(collection, config)
     rejected: dict[str, int] = {}
     limits = limits or PixelLimits(max_bytes=MOST_BYTES, min_side=1)
     preparer = Preparer(config, limits, workers)
@@ -105,11 +110,15 @@ def import_into_pack(
     ):
         table = _spooled(collection, preparer, spool, rejected, source, licence)
         plan = _plan(table, spool.rows, config, keep_split, rejected)
+        origin = {
+            **{"kind": collection.kind, "file": collection.path.name},
+            **{"source": source, "licence": licence, "keep_split": keep_split},
+        }
         head = PackHead(
             count=len(plan.places),
             shape=preparer.shape,
             label_names=table.names,
-            config=to_mapping(config),
+            config={**to_mapping(config), "imported_from": origin},
             schemes={name: collection.schemes[name] for name in table.schemes},
             has_originals=config.originals,
         )
@@ -121,16 +130,6 @@ def import_into_pack(
     names = [*table.names, ""]
     classes = {names[code]: int((labels == code).sum()) for code in np.unique(labels).tolist()}
     return PackedImport(target, digest, dict(zip(SPLITS, counts, strict=True)), classes, rejected)
-
-
-def _check(collection: Collection, config: PackConfig) -> None:
-    if config.split_by != "group":
-        raise ConfigError("split_by works from the catalogue only; import there, then pack")
-    if config.embeddings:
-        raise ConfigError("embeddings go in from the catalogue only; import there, then pack")
-    unknown = set(config.labels) - set(collection.label_names)
-    if unknown and not collection.grows:
-        raise ConfigError(f"labels: no picture is labelled {', '.join(sorted(unknown))}")
 
 
 def _spooled(
@@ -157,6 +156,8 @@ def _spooled(
                 _told(batch, place, looks, n, named, licence)
                 for n, place in enumerate(looks.places.tolist())
             ]
+            # Equal names are one object, so that a million of them take little memory.
+            columns.licences += [sys.intern(fact["licence"]) for fact in facts]
             spool.append(
                 looks.rows,
                 facts,
@@ -202,7 +203,10 @@ def _told(
     facts["original_format"] = looks.formats[row]
     if batch.captions and batch.captions[place]:
         facts["caption"] = batch.captions[place][0].text
-    return facts | batch.facts[place]
+    facts |= batch.facts[place]
+    if facts["licence"] in UNKNOWN_LICENCES:
+        facts["licence"] = licence
+    return facts
 
 
 def _table(columns: _Columns, collection: Collection) -> _Table:
@@ -221,6 +225,7 @@ def _table(columns: _Columns, collection: Collection) -> _Table:
         np.frombuffer(b"".join(columns.digests), np.uint64).reshape(-1, 2),
         {name: np.concatenate(parts) for name, parts in columns.schemes.items()},
         names,
+        columns.licences,
     )
 
 
@@ -232,7 +237,7 @@ def _plan(
     rejected: dict[str, int],
 ) -> _Plan:
     """Which rows are packed, in which groups, splits and order."""
-    chosen = _chosen(table, config)
+    chosen = chosen_rows(table.labels, table.names, table.licences, config)
     own = np.full(len(chosen), _TRAIN, np.int8)
     if keep_split:
         own = np.where(chosen & (table.own_splits > _TRAIN), table.own_splits, own)
@@ -244,8 +249,8 @@ def _plan(
         rejected["like-held-out"] = int((leaving & chosen).sum())
         chosen &= ~leaving
     places = np.flatnonzero(chosen)
-    if not len(places):
-        raise DataError("nothing is left to pack; widen labels, per_class or min_per_class")
+    if keep_split and (own[places] > _TRAIN).all():
+        raise ConfigError(ALL_HELD)
     # Of a group some rows may not be chosen: its first one that is stands for it.
     _, firsts, group = np.unique(root[places], return_index=True, return_inverse=True)
     root = firsts[group]
@@ -254,27 +259,6 @@ def _plan(
     shuffled = np.random.default_rng(config.seed).permutation(len(places))
     order = shuffled[np.argsort(splits[shuffled], kind="stable")]
     return _Plan(places[order], root[order] + 1, splits[order])
-
-
-def _chosen(table: _Table, config: PackConfig) -> NDArray[np.bool_]:
-    """Which rows (N,) the config's labels and limits a class let in."""
-    chosen = np.ones(len(table.labels), np.bool_)
-    if config.labels:
-        unknown = set(config.labels) - set(table.names)
-        if unknown:
-            raise ConfigError(f"labels: no picture is labelled {', '.join(sorted(unknown))}")
-        wanted = [code for code, name in enumerate(table.names) if name in config.labels]
-        chosen = np.isin(table.labels, wanted)
-    places = np.flatnonzero(chosen)
-    stays = within_limits(
-        table.labels[places],
-        np.zeros(len(places), np.int64),
-        most=config.per_class,
-        least=config.min_per_class,
-        level=config.balance == "smallest",
-    )
-    chosen[places[~stays]] = False
-    return chosen
 
 
 def _splits(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.errors import ConfigError, DataError
-from dataset.imports.arrays import PROBED, axes_of, look_transposed, upright
+from dataset.imports.arrays import PROBED, axes_of, look_transposed, shape_of, upright
 from dataset.imports.collection import (
     BATCH_BYTES,
     Batch,
@@ -54,6 +54,8 @@ class LldCollection(Collection):
             self._axes = axes_of(data.shape, options.axes, f"{path}: data")
             self._count = int(data.shape[0])
             self._shapes = _shapes(file, self._count, path)
+            if self._shapes is None:
+                self.own_shape = shape_of(data.shape, self._axes, options)
             self._numbers = _all_labels(file, self._count, path)
         self.schemes = {name: names for name, (_, names) in self._numbers.items()}
         self._scheme = self._chosen_scheme()

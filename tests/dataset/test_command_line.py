@@ -121,6 +121,8 @@ def test_the_way_from_a_folder_to_a_pack(
         (["pack", "--data", "{tmp}", "--set", "sise=3"], 2, "did you mean size?"),
         (["pack", "--data", "{tmp}", "--config", "{tmp}/no.toml"], 2, "cannot read config"),
         (["info", "{tmp}/no.h5"], 2, "no pack at"),
+        (["pack", "--data", "{tmp}/text.h5"], 2, "is a file; give the folder of the catalogue"),
+        (["import", "folder", "{tmp}", "--data", "{tmp}/text.h5"], 2, "is a file; give the folder"),
         (["import", "folder", "{tmp}/none"], 2, "no folder or tar"),
         (["verify", "{tmp}/text.h5"], 3, "no readable HDF5"),
         (["duplicates", "--data", "{tmp}/broken"], 3, "damaged or no SQLite file"),

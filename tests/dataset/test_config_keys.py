@@ -60,9 +60,9 @@ def test_the_help_of_a_verb_lists_every_key_of_a_pack(
 
 
 def test_a_wrong_value_is_blamed_on_whoever_gave_it() -> None:
-    with pytest.raises(ConfigError, match="^size in --set is 'abc'; it must be a whole number"):
+    with pytest.raises(ConfigError, match=r"^size in --set is 'abc'; it must be a whole number"):
         load_config(PackConfig, {"seed": 1}, ["size=abc"], origin="pack.toml")
-    with pytest.raises(ConfigError, match="^seed in pack.toml is 'x'"):
+    with pytest.raises(ConfigError, match=r"^seed in pack\.toml is 'x'"):
         load_config(PackConfig, {"seed": "x"}, ["size=64"], origin="pack.toml")
     with pytest.raises(ConfigError, match="unknown key sise in --set; did you mean size"):
         load_config(PackConfig, {}, ["sise=64"], origin="pack.toml")

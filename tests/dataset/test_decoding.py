@@ -207,3 +207,22 @@ def test_a_large_picture_goes_through_the_pipe() -> None:
     content = encoded(scene(1, (1200, 1000)), "BMP")
     with DecoderPool(1) as pool:
         assert pool.measure(content) == measure(content)
+
+
+def test_an_interrupt_while_workers_start_is_one_line(tmp_path: Path) -> None:
+    for n in range(40):
+        (tmp_path / f"{n}.png").write_bytes(scene_bytes(n))
+    command = ["import", "folder", str(tmp_path), "--progress", "quiet"]
+    for number, delay in enumerate((0.5, 0.7, 0.9, 1.1)):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "dataset", *command, "--data", str(tmp_path / f"data{number}")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches all processes of a terminal's group
+        )
+        time.sleep(delay)
+        os.killpg(child.pid, signal.SIGINT)
+        _, said = child.communicate(timeout=60)
+        assert "Traceback" not in said
+        assert len(said.splitlines()) <= 1

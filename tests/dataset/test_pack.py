@@ -17,7 +17,8 @@ from dataset.cli import main
 from dataset.errors import ConfigError, DataError
 from dataset.image_store import ImageStore
 from dataset.pack import PackResult, forecast, pack
-from dataset.pack_selection import PackConfig
+from dataset.pack_rows import PackRows
+from dataset.pack_selection import PackConfig, select
 from dataset.pack_writer import write_pack
 from dataset.packed import PackedDataset
 from dataset.preparation import prepare
@@ -66,6 +67,15 @@ def test_rows_hold_the_pictures_and_their_origins(
             assert fact.caption == f"<b>picture</b> {fact.image_id - 1} ünï"
             assert fact.author == f"author {fact.image_id - 1}"
     assert pack_check.verify(packed) == []
+
+
+def test_a_row_is_read_with_all_of_its_facts(kept: Catalog) -> None:
+    with kept.snapshot():
+        rows = PackRows(kept, select(kept, PackConfig()), seed=0)
+        [fact, other] = rows.read(0, 2).facts
+    assert list(vars(fact)) == list(Provenance.__dataclass_fields__)
+    assert fact == Provenance(**vars(fact)) != other
+    assert fact.author == f"author {fact.image_id - 1}"
 
 
 def test_the_same_state_gives_the_same_bytes(
@@ -284,7 +294,7 @@ def test_foreign_truncated_and_missing_packs_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no pack at"):
         PackedDataset(path)
     path.write_bytes(b"not HDF5 at all")
-    with pytest.raises(DataError, match="no readable HDF5"):
+    with pytest.raises(DataError, match=r"p.h5 is no pack \(no readable HDF5 file\); check"):
         PackedDataset(path)
     path.unlink()
     with h5py.File(path, "w") as file:
@@ -530,7 +540,7 @@ def test_a_split_that_would_be_empty_is_told_and_nothing_is_written(
     catalog.judgements.apply(keep, who="ada", verb="keep")
     with pytest.raises(DataError, match=r"split cal and test would be empty.*--set cal=0"):
         make(catalog, store, tmp_path / "p")
-    with pytest.raises(DataError, match=r"split cal would be empty: no author of the 3 pictures"):
+    with pytest.raises(DataError, match=r"split cal would be empty: no author can be spared"):
         make(catalog, store, tmp_path / "p", split_by="author", test=0)
     assert not (tmp_path / "p").exists()
     assert make(catalog, store, tmp_path / "p", cal=0, test=0).counts == {"train": 3}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset import cli, pack_check
+from dataset import cli, pack_check, pack_sheet
 from dataset.pack_writer import write_pack
 from dataset.packed import PackedDataset
 from dataset.provenance import Provenance
@@ -131,6 +131,7 @@ def test_licences_are_warnings_and_with_strict_faults(tmp_path: Path) -> None:
     facts[0] = replace(facts[0], licence="unknown")
     facts[1] = replace(facts[1], licence="")
     facts[2] = replace(facts[2], licence="All rights reserved\x1b[2J")
+    facts[3] = replace(facts[3], licence="No known copyright restrictions")
     packed = write_small(tmp_path / "p.h5", facts=facts)
     found = pack_check.check(packed)
     assert found.faults == []
@@ -181,6 +182,59 @@ def test_info_counts_classes_splits_and_more(
     assert "24 pictures of 3x8x8" in out
     assert "cal sealed" in out
     assert "#" * 30 in out
+    assert "they were 100-123 (median 111) x 80 px" in out
+    assert "(none) 24" not in out
+    assert "after event 3" in out
+    straight = write_small(tmp_path / "s.h5", event_id=0)
+    assert cli.main(["info", str(straight.path)]) == 0
+    assert "event" not in capsys.readouterr().out
+
+
+def test_a_sheet_of_large_pictures_and_many_classes_stays_small(tmp_path: Path) -> None:
+    data = np.zeros((70, 1, 300, 200), np.uint8)
+    write_pack(tmp_path / "p.h5", data, np.arange(70), [str(n) for n in range(70)], [], {})
+    sheet = pack_sheet.sample_sheet(PackedDataset(tmp_path / "p.h5"))
+    assert sheet.size == (12 * 128 + 160, 64 * 128)
+
+
+def test_a_sheet_without_labels_fills_several_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pack(tmp_path / "p.h5", pictures(30), np.full(30, -1, np.int64), [], [], {})
+    sheet = tmp_path / "s.png"
+    assert cli.main(["info", str(tmp_path / "p.h5"), "--sheet", str(sheet)]) == 0
+    said = f"sheet      {sheet}: the first 30 of 30 pictures, which have no labels"
+    assert said in capsys.readouterr().out
+    with Image.open(sheet) as drawn:
+        assert drawn.size == (12 * 16, 3 * 16)
+
+
+def test_a_sheet_names_its_classes_and_is_a_png(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(write_small(tmp_path / "p.h5").path)
+    assert cli.main(["info", path, "--sheet", str(tmp_path / "s.jpg")]) == 2
+    assert "so end it in .png" in capsys.readouterr().err
+    assert not (tmp_path / "s.jpg").exists()
+    assert cli.main(["info", path, "--json", "--sheet", str(tmp_path / "s.PNG")]) == 0
+    assert json.loads(capsys.readouterr().out)["sheet"] == str(tmp_path / "s.PNG")
+    with Image.open(tmp_path / "s.PNG") as drawn:
+        names = np.asarray(drawn)[:, 12 * 16 :]
+    assert all((names[top : top + 16] < 128).any() for top in (0, 16))
+
+
+def test_a_fault_is_json_too_where_json_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_small(tmp_path / "p.h5").path
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    for verb in ("verify", "info"):
+        assert cli.main([verb, str(path), "--json"]) == 3
+        told = json.loads(capsys.readouterr().out)
+        assert len(told["faults"]) == 1
+        assert told["pack"] == str(path)
+        assert told.get("sound", False) is False
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -190,7 +244,7 @@ def test_a_sheet_is_drawn_of_any_channels(tmp_path: Path, channels: int) -> None
     sheet = tmp_path / "sheet.png"
     assert cli.main(["info", str(packed.path), "--sheet", str(sheet)]) == 0
     with Image.open(sheet) as drawn:
-        assert drawn.size == (12 * 8 * 2, 2 * 8 * 2)
+        assert drawn.size == (12 * 8 * 2 + 160, 2 * 8 * 2)
         first = np.asarray(drawn.convert("RGB"))[0, 0]
     expected = packed.data[0, :, 0, 0].astype(int)
     if channels == 1:
@@ -200,3 +254,52 @@ def test_a_sheet_is_drawn_of_any_channels(tmp_path: Path, channels: int) -> None
     else:
         over = (expected[:3] * expected[3] + 255 * (255 - expected[3]) + 127) // 255
         assert first.tolist() == over.tolist()
+
+
+@pytest.mark.parametrize(
+    "licence",
+    ["banana 7", "unknown", "", "All rights reserved", "(c) Ada", "free", "MITx", "copyright Ada"],
+)
+def test_strict_refuses_licences_that_say_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], licence: str
+) -> None:
+    facts = facts_of(24)
+    facts[5] = replace(facts[5], licence=licence)
+    path = write_small(tmp_path / "p.h5", facts=facts).path
+    assert cli.main(["verify", str(path)]) == 0
+    assert capsys.readouterr().out.startswith("warning: 1 pictures ")
+    assert cli.main(["verify", str(path), "--strict"]) == 3
+    out, err = capsys.readouterr()
+    assert out.startswith("fault: 1 pictures ")
+    assert "name licences by import --licence, or choose some" in err
+    assert "pack again" not in err
+
+
+@pytest.mark.parametrize(
+    "licence",
+    [
+        *("CC0-1.0", "cc by 4.0", "CC-BY-SA-2.5", "PDM-1.0", "no-known-copyright", "MIT"),
+        *("copyrighted-free-use", "us-government-work", "Apache-2.0", "GFDL-1.2-or-later"),
+        *("attribution", "OGL-UK-3.0", "etalab-2.0", "DL-DE-BY-2.0", "FAL-1.3", "LAL-1.2"),
+        *("Public domain", "https://creativecommons.org/licenses/by/4.0/", "OFL-1.1"),
+    ],
+)
+def test_known_licences_are_neither_faults_nor_warnings(tmp_path: Path, licence: str) -> None:
+    packed = write_small(tmp_path / "p.h5", facts=facts_of(24, licence=licence))
+    assert pack_check.check(packed, strict=True) == pack_check.Findings([], [])
+
+
+@pytest.mark.parametrize(
+    "licence",
+    ["CC-BY-NC-ND-4.0", "CC-BY-ND", "cc by-nc 2.0", "https://creativecommons.org/licenses/by-nd/4"],
+)
+def test_licences_with_limits_are_counted_warnings_even_when_strict(
+    tmp_path: Path, licence: str
+) -> None:
+    facts = facts_of(24)
+    facts[3] = replace(facts[3], licence=licence)
+    found = pack_check.check(write_small(tmp_path / "p.h5", facts=facts), strict=True)
+    assert found.faults == []
+    assert found.warnings == [
+        f"1 pictures are not for commerce, or not to be changed ({licence} 1)"
+    ]

@@ -132,7 +132,8 @@ def test_lists_are_limited_and_say_so(tmp_path: Path) -> None:
 def judged(catalog: Catalog, folder: Path) -> tuple[PackedDataset, PackedDataset]:
     """Two packs of a catalogue, one before and one after two people's judgements."""
     before = catalog.judgements.last_event_id()
-    facts = facts_of(4)
+    records = catalog.images.records([1, 2, 3, 4])
+    facts = [replace(fact, sha256=records[fact.image_id].sha256) for fact in facts_of(4)]
     old = write_small(folder / "a.h5", data=pictures(4)[:3], facts=facts[:3], event_id=before)
     reject = Change(image_id=1, field="status", value="reject", reason="blurred")
     catalog.judgements.apply([reject], who="ada", verb="reject")
@@ -180,6 +181,55 @@ def test_backwards_the_same_events_are_told(
 ) -> None:
     found = told(packs[1], packs[0], catalog=catalog)
     assert [batch["who"] for batch in found["batches"]] == ["ada", "bob"]
+    assert (found["newer"], told(*packs)["newer"]) == ("A", "B")
+    text = pack_diff_report.readable(found)
+    assert f"A is the newer one (event {found['old']['event_id']}, B: " in text
+    assert "in A only, the newer pack" in text
+    assert "in B only, the older pack\n  #1" in text
+    assert "not yet in B: ada, " in text
+    assert "judgements that A has and B not yet (events 1 to 3)" in text
+
+
+def test_a_picture_that_only_the_lot_moved_says_so(tmp_path: Path) -> None:
+    before = facts_of(24)
+    after = [replace(fact, split="test") if fact.row == 0 else fact for fact in before]
+    after[1] = replace(after[1], split="test", label=0)
+    config = {"size": 8, "seed": 0}
+    old = write_small(tmp_path / "a.h5", facts=before, config=config)
+    found = told(old, write_small(tmp_path / "b.h5", facts=after, config=config))
+    assert [one["because"] for one in found["pictures"]["split"]] == [
+        "the lot was drawn anew: other pictures came or went",
+        "its class is another one, and each class has a lot of its own",
+    ]
+    assert "\n      the lot was drawn anew: other" in pack_diff_report.readable(found)
+    seeded = write_small(tmp_path / "c.h5", facts=after, config=config | {"seed": 1})
+    [first, _] = told(old, seeded)["pictures"]["split"]
+    assert first["because"] == "the config draws otherwise (seed)"
+
+
+def test_what_was_sealed_and_trains_now_is_warned_of(tmp_path: Path) -> None:
+    facts = facts_of(24)
+    learnt = [replace(fact, split="train") if fact.row in (1, 4) else fact for fact in facts]
+    old = write_small(tmp_path / "a.h5", facts=facts, event_id=3)
+    new = write_small(tmp_path / "b.h5", facts=learnt, event_id=4)
+    found = told(old, new)
+    assert "warning: 2 rows of A's cal in training of B: what was sealed is learnt" in (
+        pack_diff_report.readable(found)
+    )
+    assert "2 rows of B's cal in training of A" in told(new, old)["warnings"][0]
+    assert told(old, old)["warnings"] == []
+
+
+def test_a_catalogue_of_other_pictures_is_not_asked(
+    packs: tuple[PackedDataset, PackedDataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = write_small(tmp_path / "f.h5").path
+    arguments = ["diff", str(packs[0].path), str(foreign), "--data", str(tmp_path)]
+    assert cli.main(arguments) == 3
+    line = f"catalog.sqlite is not the one that pack {foreign} was made from"
+    assert line in capsys.readouterr().err
+    assert cli.main([*arguments, "--json"]) == 3
+    assert line in json.loads(capsys.readouterr().out)["faults"][0]
 
 
 def test_the_command_reads_the_catalogue(

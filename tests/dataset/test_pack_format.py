@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
-from dataset import pack_check, pack_summary
+from dataset import pack_check, pack_sheet, pack_summary
 from dataset.errors import ConfigError, DataError, PipelineError
 from dataset.pack_measure import PictureMeasure, check_rows, rows_at_once
 from dataset.pack_trailer import SIZE
@@ -101,8 +101,13 @@ def test_any_text_is_kept_but_for_what_no_file_of_texts_holds(
     assert pack_check.verify(packed) == []
 
 
-def test_a_pack_of_no_pictures_opens(tmp_path: Path) -> None:
-    write_blocks(tmp_path / "p.h5", PackHead(count=0, shape=(3, 8, 8)), [])
+@pytest.mark.parametrize("of", ["blocks", "arrays"])
+def test_a_pack_of_no_pictures_opens(tmp_path: Path, of: str) -> None:
+    if of == "blocks":
+        write_blocks(tmp_path / "p.h5", PackHead(count=0, shape=(3, 8, 8)), [])
+    else:
+        empty = np.zeros((0, 3, 8, 8), np.uint8)
+        write_pack(tmp_path / "p.h5", empty, np.zeros(0, np.int64), [], [], {})
     packed = PackedDataset(tmp_path / "p.h5")
     assert len(packed) == 0
     assert packed.data.shape == (0, 3, 8, 8)
@@ -235,7 +240,7 @@ def everything(path: Path) -> None:
     packed = PackedDataset(path)
     pack_check.check(packed)
     pack_summary.summarise(packed)
-    pack_summary.sample_sheet(packed)
+    pack_sheet.sample_sheet(packed)
     list(packed)
     packed.captions(3)
     packed.original(4)
@@ -356,7 +361,7 @@ def test_a_pack_points_at_no_other_file(tmp_path: Path) -> None:
 def test_what_is_no_hdf5_file_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "p.h5"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="no readable HDF5"):
+    with pytest.raises(DataError, match=r"no pack \(no readable HDF5 file\)|truncated or damaged"):
         PackedDataset(path)
 
 

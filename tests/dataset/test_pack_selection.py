@@ -10,7 +10,7 @@ import pytest
 from dataset.catalog import Catalog
 from dataset.image_store import ImageStore
 from dataset.pack import forecast, pack
-from dataset.pack_selection import PackConfig, Selection, in_order, select
+from dataset.pack_selection import NO_LABEL, PackConfig, Selection, in_order, select
 from dataset.provenance import SPLITS
 from dataset.records import Caption, Change, Origin, PairChange
 from dataset.split_keys import brand_of, brand_of_file, site_of, split_keys
@@ -212,6 +212,17 @@ def test_key_is_that_of_the_first_origin_with_a_known_licence(tmp_path: Path) ->
         assert not split_keys(catalog, "group", ids).any()
 
 
+def test_a_class_that_is_called_as_none_is_counts_with_what_has_none(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "catalog.sqlite") as catalog:
+        ids = [add_named(catalog, name) for name in "abcde"]
+        changes = [Change(image_id=one, field="status", value="keep") for one in ids]
+        changes += [Change(image_id=one, field="label", value=NO_LABEL) for one in ids[:2]]
+        catalog.judgements.apply(changes, who="ada", verb="label")
+        selection = select(catalog, PackConfig(cal=0, test=0))
+        assert selection.label_names == [NO_LABEL]
+        assert selection.classes() == {NO_LABEL: {"train": 5, "cal": 0, "test": 0}}
+
+
 def test_brand_that_no_file_tells_is_that_of_the_caption(tmp_path: Path) -> None:
     with Catalog(tmp_path / "catalog.sqlite") as catalog:
         ids = [add_named(catalog, name) for name in ("logo-1", "icon-2", "logo-3")]
@@ -243,3 +254,27 @@ def test_licence_is_that_of_the_first_origin_that_has_one(
         [facts] = catalog.packables.facts_of([number])
         assert facts.origin is not None
         assert facts.origin.licence == (known or "unknown")
+
+
+def test_pictures_of_one_page_are_of_one_brand_by_whichever_chain(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "catalog.sqlite") as catalog:
+        named = [
+            ("go", "https://golang.org"),
+            ("gopher", "https://golang.org#top"),
+            ("gopher-icon", "https://other.test"),
+            ("visa", ""),
+            ("visaelectron", " "),
+            ("mouse", "https://other.test"),
+            ("-", ""),
+        ]
+        ids = []
+        for name, page in named:
+            image_id = add_named(catalog, name)
+            url = f"http://logos.test/{name}.png"
+            origin = Origin(url=url, page_url=page, licence="CC0-1.0")
+            catalog.images.add_origin(image_id, origin)
+            ids.append(image_id)
+        keys = split_keys(catalog, "brand", np.array(ids, np.int64)).tolist()
+        assert keys[0] == keys[1] == keys[2] == keys[5] != 0
+        assert len({keys[0], keys[3], keys[4]}) == 3
+        assert keys[6] == 0

@@ -92,6 +92,7 @@ def test_the_command_prints_lines_or_json(
     out = capsys.readouterr().out
     assert "brightness" in out
     assert "#" in out
+    assert not [line for line in out.splitlines() if line.startswith("  ") and line.endswith(" 0")]
     assert cli.main(["stats", str(path), "--json", "--sample", "0"]) == 0
     assert json.loads(capsys.readouterr().out)["pictures"] == len(PackedDataset(path))
     assert cli.main(["stats", str(path), "--sample", "-1"]) == 2

@@ -1,15 +1,20 @@
 """`python -m dataset export | card` as a person types it."""
 
 import json
-import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dataset import export_commands
 from dataset.catalog import Catalog
 from dataset.command_line import CommandLine
+from dataset.pack_writer import write_pack
+from dataset.provenance import Provenance
+from tests.dataset.conftest import AddPicture
 from tests.dataset.exports.hostile_pack import hostile_pack
+from tests.dataset.packs import pictures, write_small
+from tests.dataset.pictures import scene_bytes
 
 
 def run(*arguments: object) -> int:
@@ -24,7 +29,7 @@ def test_an_export_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == f"16 pictures of {packed.path}\n"
     assert not (tmp_path / "clip").exists()
     assert run("export", "csv", packed.path, "--out", tmp_path / "clip") == 0
-    assert ": csv, train 8, test 8; 19 files, " in capsys.readouterr().out
+    assert ": csv, train 8, test 8; 20 files, " in capsys.readouterr().out
     assert (
         run("export", "csv", packed.path, "--out", tmp_path / "c", "--splits", "cal", "--json") == 0
     )
@@ -75,15 +80,14 @@ def test_what_cannot_be_done_is_one_line(
     assert Path("there.txt").read_text() == "mine"
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(
+def test_arrays_go_into_a_file_that_numpy_knows_by_its_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("no /dev/full here")
     packed = hostile_pack(tmp_path / "p.h5")
-    assert run("export", "npz", packed.path, "--out", full) == 2
-    assert "is no export" in capsys.readouterr().err
+    assert run("export", "npz", packed.path, "--out", tmp_path / "x") == 2
+    assert "arrays go into a file that ends in .npz" in capsys.readouterr().err
+    assert run("export", "npz", packed.path, "--out", tmp_path / "x.npz") == 0
+    assert (tmp_path / "x.npz.attribution.csv").is_file()
 
 
 def test_no_pack_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,16 +98,68 @@ def test_no_pack_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert run("card", tmp_path / "bad.h5", "--data", tmp_path) == 3
 
 
-def test_a_card_is_written_beside_its_pack_and_printed(
-    catalog: Catalog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_card_finds_its_catalogue_and_is_written_beside_its_pack(
+    catalog: Catalog,
+    add_picture: AddPicture,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    packed = hostile_pack(tmp_path / "p.h5")
-    assert run("card", packed.path, "--data", tmp_path) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'p.card.md'}\n"
-    assert (tmp_path / "p.attribution.csv").is_file()
-    assert run("card", packed.path, "--data", tmp_path, "--print") == 0
-    assert capsys.readouterr().out == (tmp_path / "p.card.md").read_text("utf-8")
-    shutil.rmtree(tmp_path / "images", ignore_errors=True)
-    assert run("card", packed.path, "--data", tmp_path / "nowhere") == 0
-    assert "No catalogue stands beside" in (tmp_path / "p.card.md").read_text("utf-8")
+    path = pack_of(catalog, add_picture, tmp_path / "packs/p.h5")
+    card = path.with_name("p.card.md")
+    arguments: tuple[tuple[object, ...], ...] = ((), ("--data", tmp_path))
+    for more in arguments:
+        assert run("card", path, *more) == 0
+        assert capsys.readouterr().out == f"{card}\n"
+        assert path.with_name("p.attribution.csv").is_file()
+        assert "The whole catalogue at event 0: 3 " in card.read_text("utf-8")
+    assert run("card", path, "--print") == 0
+    assert capsys.readouterr().out == card.read_text("utf-8")
+    assert run("card", path, "--data", tmp_path / "nowhere") == 2
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_card_that_knows_no_catalogue_is_printed_and_replaces_none(
+    catalog: Catalog,
+    add_picture: AddPicture,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = pack_of(catalog, add_picture, tmp_path / "elsewhere/p.h5")
+    path.with_name("p.card.md").write_text("better")
+    assert run("card", path) == 0
+    assert "No catalogue stands beside" in capsys.readouterr().out
+    assert path.with_name("p.card.md").read_text() == "better"
+    assert {p.name for p in path.parent.iterdir()} == {"p.h5", "p.card.md"}
+    assert run("card", path, "--out", tmp_path / "o.card.md") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'o.card.md'}\n"
+    assert (tmp_path / "o.attribution.csv").is_file()
+
+
+def test_a_catalogue_of_other_pictures_is_not_believed(
+    catalog: Catalog,
+    add_picture: AddPicture,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pack_of(catalog, add_picture, tmp_path / "own.h5")
+    (tmp_path / "packs").mkdir()
+    foreign = write_small(tmp_path / "packs/p.h5").path
+    assert run("card", foreign, "--data", tmp_path) == 3
+    told = capsys.readouterr().err
+    assert f"catalog.sqlite is not the one that pack {foreign} was made from" in told
+    assert run("card", foreign) == 0
+    assert "No catalogue stands beside" in capsys.readouterr().out
+    assert not foreign.with_name("p.card.md").exists()
+
+
+def pack_of(catalog: Catalog, add_picture: AddPicture, path: Path) -> Path:
+    """A pack of three pictures that the catalogue has."""
+    path.parent.mkdir(exist_ok=True)
+    records = [catalog.images.get(add_picture(scene_bytes(n))) for n in range(3)]
+    facts = [
+        Provenance(row=row, image_id=record.id, sha256=record.sha256)
+        for row, record in enumerate(records)
+        if record is not None
+    ]
+    write_pack(path, pictures(3), np.full(3, -1, np.int64), [], facts, {})
+    return path

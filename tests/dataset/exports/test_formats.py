@@ -1,8 +1,10 @@
 """What holds for every format: rows, refusals, atomic writing, equal bytes."""
 
+import csv
 import json
 import subprocess
 import sys
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +12,12 @@ import pytest
 
 from dataset.errors import ConfigError, DataError
 from dataset.exports import FORMATS, ExportOptions, export_pack
+from dataset.exports.arrays import credits_beside
 from dataset.exports.options import chosen_rows
+from dataset.packed import PackedDataset
 from dataset.provenance import Split
-from tests.dataset.exports.hostile_pack import hostile_pack
+from dataset.spreadsheet import plain_cell
+from tests.dataset.exports.hostile_pack import hostile_pack, set_check_rows
 
 Options = ExportOptions
 
@@ -110,6 +115,62 @@ def test_an_export_killed_in_the_middle_leaves_no_target(name: str, tmp_path: Pa
     assert (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_damaged_picture_is_refused_and_its_rows_are_named(name: str, tmp_path: Path) -> None:
+    packed = hostile_pack(tmp_path / "p.h5", 300, splits=("train", "test"))
+    with packed.path.open("r+b") as file:
+        file.seek(packed._offset + 260 * packed.data[0].nbytes + 7)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    damaged = PackedDataset(packed.path)
+    with pytest.raises(DataError, match=r"is damaged: rows 256-299 are not the pictures") as told:
+        export_pack(name, damaged, tmp_path / "out", Options())
+    assert "\n" not in str(told.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.h5"]
+
+
+def test_checks_that_fit_no_pack_are_damage(tmp_path: Path) -> None:
+    for rows in (0, -1, 2**40):
+        packed = hostile_pack(tmp_path / f"{rows}.h5")
+        set_check_rows(packed.path, rows)
+        with pytest.raises(DataError, match="checks/data is damaged"):
+            export_pack("npz", packed, tmp_path / "out.npz", Options())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_file_of_an_export_is_credited(name: str, tmp_path: Path) -> None:
+    packed = hostile_pack(tmp_path / "p.h5", 30)
+    target = tmp_path / "out"
+    export_pack(name, packed, target, Options())
+    table = credits_beside(target) if name == "npz" else target / "attribution.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    assert len(rows) == 20
+    for place, row in enumerate(rows):
+        fact = packed.provenance(int(row["row"]))
+        assert row["licence"] == plain_cell(fact.licence)
+        assert not row["title"].startswith(("=", "@", "+", "-"))
+        if name == "npz":
+            assert row["file"] == f"images[{place}]"
+        elif name == "webdataset":
+            shard, _, member = row["file"].partition("/")
+            with tarfile.open(target / shard) as tar:
+                assert tar.getmember(member).size
+        else:
+            assert (target / row["file"]).is_file()
+
+
+def test_credits_beside_arrays_replace_no_table_of_anybody(tmp_path: Path) -> None:
+    packed = hostile_pack(tmp_path / "p.h5")
+    table = tmp_path / "a.npz.attribution.csv"
+    table.write_text("mine")
+    with pytest.raises(ConfigError, match="is no export"):
+        export_pack("npz", packed, tmp_path / "a.npz", Options(replace=True))
+    assert table.read_text() == "mine"
+    assert not (tmp_path / "a.npz").exists()
+
+
 def test_rows_are_those_of_the_splits_in_order_of_the_file(tmp_path: Path) -> None:
     packed = hostile_pack(tmp_path / "p.h5", 9)
     wanted: Sequence[tuple[tuple[Split, ...], list[int]]] = [
@@ -121,9 +182,17 @@ def test_rows_are_those_of_the_splits_in_order_of_the_file(tmp_path: Path) -> No
         assert chosen_rows(packed, Options(splits=splits)).tolist() == rows
 
 
-@pytest.mark.parametrize("bad", [{"splits": ("valid",)}, {"shard_pictures": -1}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"splits": ("valid",)},
+        {"shard_pictures": -1},
+        {"background": "red"},
+        {"background": "#12345g"},
+    ],
+)
 def test_options_that_mean_nothing_are_refused(bad: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=r"split|shard"):
+    with pytest.raises(ConfigError, match=r"split|shard|--background"):
         Options(**bad)  # type: ignore[arg-type]
 
 

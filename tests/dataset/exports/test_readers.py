@@ -24,6 +24,7 @@ from dataset.imports.into_catalog import import_folder
 from dataset.pack_writer import write_pack
 from dataset.packed import PackedDataset
 from dataset.pixels import PixelLimits
+from dataset.provenance import Provenance
 from dataset.wording import clean_label
 from tests.dataset.exports.hostile_pack import TEXTS, hostile_pack
 
@@ -134,6 +135,64 @@ def test_the_caption_table_has_two_columns_and_its_pictures_beside_it(tmp_path: 
     assert not (out / "cal.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("background", "ground"), [("", 255), ("white", 255), ("black", 0), ("#102030", None)]
+)
+def test_the_caption_table_lays_transparent_pictures_on_its_background(
+    background: str, ground: int | None, tmp_path: Path
+) -> None:
+    data = np.zeros((2, 4, 8, 8), np.uint8)
+    data[1, :3], data[1, 3] = 200, 128
+    write_pack(tmp_path / "p.h5", data, np.zeros(2, np.int64), ["logo"], [], {})
+    packed = PackedDataset(tmp_path / "p.h5")
+    report = export_pack("csv", packed, tmp_path / "o", ExportOptions(background=background))
+    expected = [0x10, 0x20, 0x30] if ground is None else [ground] * 3
+    first, second = (
+        np.asarray(Image.open(tmp_path / f"o/images/0000000{n}.png").convert("RGB")) for n in (0, 1)
+    )
+    assert first[3, 3].tolist() == expected
+    assert second[3, 3].tolist() == [(200 * 128 + g * 127 + 127) // 255 for g in expected]
+    said = f"what is transparent was laid on {background or 'white'} (--background)"
+    assert said in report.notes
+
+
+@pytest.mark.parametrize("name", ["csv", "folder", "huggingface", "webdataset", "npz"])
+def test_alpha_stays_where_it_is_asked_to_and_goes_where_not(name: str, tmp_path: Path) -> None:
+    packed = hostile_pack(tmp_path / "p.h5", channels=4)
+    for background, channels in (("keep", 4), ("black", 3)):
+        out = export(name, packed, tmp_path / f"{background}.npz", background=background)
+        if name == "npz":
+            with np.load(out, allow_pickle=False) as found:
+                assert found["images"].shape[-1] == channels
+        elif name == "webdataset":
+            with tarfile.open(out / "train-000000.tar") as tar:
+                content = tar.extractfile("000000000.png").read()  # type: ignore[union-attr]
+            assert len(pixels_of(content)) == channels
+        else:
+            assert {len(pixels_of(path.read_bytes())) for path in out.rglob("*.png")} == {channels}
+
+
+@pytest.mark.parametrize(
+    ("licences", "told"),
+    [
+        (["CC-BY-4.0"], "cc-by-4.0"),
+        (["CC0-1.0"], "cc0-1.0"),
+        (["", "unknown"], "unknown"),
+        (["CC-BY-4.0", "CC0-1.0"], "other"),
+        (["evil\nconfigs: x"], "other"),
+    ],
+)
+def test_the_front_matter_names_the_licence_that_all_have(
+    licences: list[str], told: str, tmp_path: Path
+) -> None:
+    facts = [Provenance(row=n, licence=licences[n % len(licences)]) for n in range(4)]
+    labels = np.full(4, -1, np.int64)
+    write_pack(tmp_path / "p.h5", np.zeros((4, 3, 8, 8), np.uint8), labels, [], facts, {})
+    out = export("huggingface", PackedDataset(tmp_path / "p.h5"), tmp_path / "out")
+    lines = (out / "README.md").read_text("utf-8").split("---\n")[1].splitlines()
+    assert [line for line in lines if line.startswith("license")] == [f"license: {told}"]
+
+
 def test_the_caption_table_has_every_caption_when_asked(tmp_path: Path) -> None:
     packed = hostile_pack(tmp_path / "p.h5")
     out = export("csv", packed, tmp_path / "out", all_captions=True)
@@ -153,7 +212,10 @@ def test_a_picture_without_words_has_its_label_for_a_title_or_is_left_out(tmp_pa
     assert titles["images/00000006.png"] == "second <b>text</b>"  # the best one is "null"
     report = export_pack("csv", _wordless(tmp_path / "w.h5"), tmp_path / "w", ExportOptions())
     assert dict(read_table(tmp_path / "w/train.csv")[1:]) == {"images/00000001.png": "cat"}
-    assert report.notes == ["1 pictures without caption and label were left out"]
+    assert report.notes == [
+        "1 pictures without a caption have their label for a title",
+        "1 pictures without caption and label were left out",
+    ]
     assert not (tmp_path / "w/images/00000000.png").exists()
 
 

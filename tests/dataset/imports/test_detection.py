@@ -73,7 +73,10 @@ def test_the_command_tells_takes_and_packs(
     assert "ae_grayscale 3, b 2 classes" in out
     data = str(tmp_path / "data")
     taken = run(capsys, "lld", path, "--data", data, "--clusters", "2, 20", "--licence", "MIT")
-    assert taken[:2] == (0, "added 3, known 0, rejected 0\n")
+    assert taken[0] == 0
+    first, hint = taken[1].splitlines()
+    assert first == "added 3, known 0, rejected 0"
+    assert hint.startswith("undecided: 3; judge them (make curate, or python -m curate_app auto)")
     with Catalog(tmp_path / "data" / "catalog.sqlite") as catalog:
         assert catalog.images.counts("label") == {"2": 2, "20": 1}
         assert catalog.images.counts("licence") == {"MIT": 3}

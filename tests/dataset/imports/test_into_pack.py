@@ -55,6 +55,14 @@ def packed(collection: Collection, target: Path, **options: Any) -> tuple[Packed
     return result, dataset
 
 
+def test_a_pack_says_what_it_was_imported_from(tmp_path: Path) -> None:
+    _, pack = packed(lld(tmp_path / "l.hdf5", scenes(40)), tmp_path / "p.h5", keep_split=True)
+    assert pack.config["imported_from"] == {
+        **{"kind": "lld", "file": "l.hdf5", "source": "import", "licence": "unknown"},
+        "keep_split": True,
+    }
+
+
 def test_arrays_of_the_right_size_are_packed_as_they_are(tmp_path: Path) -> None:
     pictures = scenes(40)
     labels = {"labels/ae_grayscale": list(range(4)) * 9, "labels/resnet/rc_32": [7, 3] * 20}
@@ -302,7 +310,7 @@ def test_a_killed_import_leaves_no_spool_and_the_old_pack(tmp_path: Path) -> Non
     for delay in (0.3, 0.6, 1.0):
         command = ["import", "folder", str(tmp_path / "many"), "--pack", str(folder / "p.h5")]
         child = subprocess.Popen(
-            [sys.executable, "-m", "dataset", *command, "--progress", "quiet"],
+            [sys.executable, "-m", "dataset", *command, "--replace", "--progress", "quiet"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
