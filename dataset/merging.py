@@ -72,9 +72,9 @@ def guest_of(
     Raises ConfigError when it is no data folder or the same one, DataError as `guest_catalog`
     and when its pictures are gone, WorldError while another process merges into `workspace`.
     """
-    theirs = Workspace(other)
-    if not theirs.catalog.is_file():
+    if not (other / workspace.catalog.name).is_file():
         raise ConfigError(_no_catalogue(other, workspace))
+    theirs = Workspace(other)
     if workspace.catalog.exists() and theirs.catalog.samefile(workspace.catalog):
         raise ConfigError(f"{other} is the data folder itself; name another one to merge in")
     with (

@@ -83,11 +83,11 @@ def test_job_runs_the_very_command_and_keeps_its_result(at_work: Jobs, judge: Ju
     assert at_work.wait(job, 60)
     assert (job.state, job.exit_code, job.error) == ("done", 0, "")
     assert job.result.startswith("packed: ")
-    assert (job.step, job.done, job.total, job.unit) == ("card", 9, 9, "pictures")
+    assert (job.step, job.done, job.total, job.unit) == ("pack", 9, 9, "pictures")
     told = judge.get(f"/jobs/{job.id}").get_json()
     assert told["state"] == "done"
     assert told["command"].startswith("python -m dataset pack --data=")
-    assert told["summary"].startswith("card: 9 of 9 pictures")
+    assert told["summary"].startswith("pack: 9 of 9 pictures")
     listed = judge.get("/jobs?format=json").get_json()["jobs"]
     assert [entry["id"] for entry in listed] == [job.id]
 
