@@ -19,7 +19,7 @@ SOURCES ?=
 QUERY   ?=
 CONTACT ?=
 PEERS   ?= .venv-peers
-JOBS    ?= 2
+JOBS    ?= 3
 ARGS    ?=
 PACK    := $(DATA)/packs/$(NAME).h5
 RUN     := $(RUNS)/$(NAME)
@@ -106,7 +106,7 @@ sample: $(STAMP) ## draw pictures from the newest checkpoint: NAME=main, ARGS='-
 novelty: $(STAMP) ## compare what was drawn with what was trained on: NAME=main
 	@$(BIN)/python -m sample novelty $(RUN)/samples --packed $(PACK) $(ARGS)
 
-test: $(STAMP) ## run the tests, on JOBS=2 cores
+test: $(STAMP) ## run the tests, JOBS=3 at once
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-slow: $(STAMP) ## run the slow tests, too

@@ -68,6 +68,8 @@ def load_config(
         text = str(error)
         for key in (parse_assignment(assignment)[0] for assignment in assignments):
             text = text.replace(f"{key} in {origin}", f"{key} in --set")
+            if text.startswith(f"{origin}: {key} is "):
+                text = text.replace(origin, "--set", 1)
         raise ConfigError(text) from error
 
 

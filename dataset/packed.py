@@ -176,7 +176,10 @@ class PackedDataset:
             there = sorted(columns_of(file, "embeddings")) if "embeddings" in file else []
             if name not in there:
                 known = ", ".join(there) or "none"
-                raise ConfigError(f"pack {self.path} has no embedding {name!r}; it has {known}")
+                raise ConfigError(
+                    f"pack {self.path} has no embedding {name!r}; it has {known}: choose another,"
+                    " or pack again with --set embeddings=FILE.npz"
+                )
             found: NDArray[np.float32] = file[f"embeddings/{name}"][:]
         return found
 

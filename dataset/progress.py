@@ -36,7 +36,12 @@ class Progress:
         self._bar: tqdm[Any] | None = None
         if _mode == "auto" and sys.stderr.isatty():
             self._bar = tqdm(
-                total=total, initial=done, desc=title, unit=unit, dynamic_ncols=True, smoothing=0.1
+                total=total,
+                initial=done,
+                desc=title,
+                unit=f" {unit}",  # tqdm has no space between the rate and this
+                dynamic_ncols=True,
+                smoothing=0.1,
             )
 
     def __enter__(self) -> "Progress":
@@ -91,10 +96,10 @@ class Progress:
             print(json.dumps(line), file=sys.stderr, flush=True)
         elif _mode == "auto" and (seconds >= 2 or not final):
             total = "" if self.total is None else f"/{self.total}"
-            eta = "" if left is None or final else f", {_clock(left)} left"
+            eta = "" if left is None or final else f", {clock(left)} left"
             note = f", {self.note}" if self.note else ""
             text = f"{self.title}: {self.done}{total} {self.unit}, {self.rate:.1f}/s{eta}{note}"
-            print(f"{text} ({_clock(seconds)})", file=sys.stderr, flush=True)
+            print(f"{text} ({clock(seconds)})", file=sys.stderr, flush=True)
 
 
 def track(items: Iterable[T], title: str, total: int | None, unit: str = "it") -> Iterator[T]:
@@ -105,6 +110,8 @@ def track(items: Iterable[T], title: str, total: int | None, unit: str = "it") -
             progress.advance()
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Such as 12:34 or 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

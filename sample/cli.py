@@ -1,4 +1,4 @@
-"""`python -m sample VERB`: draw pictures, check that they are new, sum up.
+"""`python -m sample VERB`: draw pictures, enlarge them, check that they are new, sum up.
 
 python -m sample draw runs/tiny --per-class 2 --steps 10 --device cpu
 """
@@ -12,12 +12,15 @@ from pathlib import Path
 from dataset.command_line import CommandLine, add_config_options, add_data_option
 from dataset.config import load_config, to_mapping
 from dataset.errors import DataError
-from sample.draw import DrawConfig, default_folder, draw, plan_pictures
+from sample import draw, enlarging
+from sample.draw import DrawConfig
+from sample.drawn_folder import Drawing
+from sample.enlarging import EnlargeConfig
 from sample.inspection import Inspection, inspect_folder
 from sample.novelty import NoveltyConfig
+from sample.sampling_options import add_sampling_options, add_start_options, sampling_of, start_of
 from sample.summary import audit_lines, render, summarise, to_json
 from train.checkpoint import load_checkpoint
-from train.samplers import SAMPLERS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +31,7 @@ def command_line() -> CommandLine:
     """The verbs of this stage."""
     command = CommandLine("sample", "Drawing from a trained model, and checking what was drawn.")
     _add_draw(command)
+    _add_upscale(command)
     _add_novelty(command)
     _add_summary(command)
     return command
@@ -40,26 +44,19 @@ def _add_draw(command: CommandLine) -> None:
         "draw numbered pictures, a contact sheet and a manifest from a checkpoint",
         """python -m sample draw runs/tiny --per-class 8
         python -m sample draw runs/tiny --label dog --count 16 --seed 100 --out dogs --steps 25
-        python -m sample draw runs/tiny/checkpoints/000200000 --sampler ddpm --steps 99""",
+        python -m sample draw runs/tiny/checkpoints/000200000 --sampler ddpm --steps 99
+        python -m sample draw runs/tiny --guidance 4 --orthogonal --guidance-between 0.2 5
+        python -m sample draw runs/tiny --from cat.png --label dog --strength 0.7 --out mixed
+        python -m sample draw runs/tiny --from cat.png --mask hole.png --rounds 2 --out filled
+        python -m sample draw runs/tiny --seed 3 --towards 9 --per-class 12 --out between""",
     )
     usual = DrawConfig()
     verb.add_argument(
         "checkpoint", type=Path, help="a checkpoint's folder, or a run's (its latest)"
     )
     verb.add_argument("--out", type=Path, metavar="DIR", help="where to (default: RUN/samples)")
-    verb.add_argument("--sampler", choices=list(SAMPLERS), default=usual.sampler, help="the method")
-    verb.add_argument(
-        "--steps", type=int, default=usual.steps, help=f"calls of the model ({usual.steps})"
-    )
-    verb.add_argument(
-        "--guidance",
-        type=float,
-        default=usual.guidance,
-        help=f"how strongly the class is insisted on; 1: as learnt ({usual.guidance})",
-    )
-    verb.add_argument("--eta", type=float, default=usual.eta, help="DDIM's fresh noise, 0 to 1 (0)")
     number = verb.add_mutually_exclusive_group()
-    number.add_argument("--per-class", type=int, default=0, help="pictures of each class")
+    number.add_argument("--per-class", type=int, help="pictures of each class")
     number.add_argument(
         "--count",
         type=int,
@@ -67,16 +64,23 @@ def _add_draw(command: CommandLine) -> None:
         help=f"pictures in all, spread over the classes ({usual.count})",
     )
     verb.add_argument(
-        "--label", dest="labels", action="append", default=[], help="a class; may be repeated"
+        "--label",
+        dest="labels",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a class; may be repeated",
     )
-    verb.add_argument("--seed", type=int, default=usual.seed, help="of the first picture (0)")
-    verb.add_argument(
-        "--batch", type=int, default=usual.batch, help="pictures at once (16, 256 on a GPU)"
-    )
+    _add_work_options(verb, "8, 256 on a GPU")
+    add_sampling_options(verb, usual.sampling)
+    add_start_options(verb)
+
+
+def _add_work_options(verb: argparse.ArgumentParser, batch: str) -> None:
+    verb.add_argument("--seed", type=int, default=0, help="of the first picture (0)")
+    verb.add_argument("--batch", type=int, default=0, help=f"pictures at once ({batch})")
     devices = ["auto", "cpu", "cuda"]
-    verb.add_argument(
-        "--device", choices=devices, default=usual.device, help="auto: the GPU if any"
-    )
+    verb.add_argument("--device", choices=devices, default="auto", help="auto: the GPU if any")
     verb.add_argument(
         "--replace", action="store_true", help="remove pictures there that were drawn otherwise"
     )
@@ -86,17 +90,79 @@ def _add_draw(command: CommandLine) -> None:
 
 def _draw(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(options.checkpoint)
-    names = ("sampler", "steps", "guidance", "eta", "per_class", "count", "seed", "batch", "device")
+    names = ("per_class", "count", "seed", "batch", "device")
     chosen = {name: getattr(options, name) for name in names}
-    config = DrawConfig(**chosen, labels=tuple(options.labels))
-    folder = options.out or default_folder(checkpoint)
+    config = DrawConfig(
+        sampling=sampling_of(options),
+        start=start_of(options),
+        labels=tuple(options.labels),
+        **chosen,
+    )
+    folder = options.out or draw.default_folder(checkpoint)
     if options.dry_run:
-        plan = plan_pictures(config, checkpoint.label_names)
+        count = len(draw.prepare(checkpoint, config).pictures)
         print(json.dumps(to_mapping(config), indent=2))
-        print(f"would draw {len(plan)} pictures from {checkpoint.path} into {folder}")
+        print(f"would draw {count} pictures from {checkpoint.path} into {folder}")
         return 0
-    done = draw(checkpoint, config, folder, replace=options.replace)
-    if options.json:
+    _print_drawing(draw.draw(checkpoint, config, folder, replace=options.replace), options.json)
+    return 0
+
+
+def _add_upscale(command: CommandLine) -> None:
+    verb = command.verb(
+        "upscale",
+        _upscale,
+        "enlarge pictures with a checkpoint of a run that learnt to (upscale.from_size)",
+        """python -m sample upscale runs/upscale --from runs/icon/samples
+        python -m sample upscale runs/upscale --from cat.png --out large --seed 7 --noise 0.1
+        python -m sample upscale runs/upscale --from small/ --label cat --steps 30 --guidance 2""",
+    )
+    verb.add_argument(
+        "checkpoint", type=Path, help="a checkpoint's folder, or a run's (its latest)"
+    )
+    verb.add_argument(
+        "--from",
+        dest="given",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="a small picture, or a folder of them; of the size that the model enlarges",
+    )
+    verb.add_argument("--out", type=Path, metavar="DIR", help="where to (default: RUN/enlarged)")
+    verb.add_argument(
+        "--noise",
+        type=float,
+        default=0.0,
+        help="sigma of noise on the small pictures: more lets more be invented (0)",
+    )
+    verb.add_argument(
+        "--label",
+        metavar="NAME",
+        help="the class of all (default: what a manifest beside the pictures says)",
+    )
+    _add_work_options(verb, "4, 64 on a GPU")
+    add_sampling_options(verb, EnlargeConfig().sampling)
+
+
+def _upscale(options: argparse.Namespace) -> int:
+    checkpoint = load_checkpoint(options.checkpoint)
+    chosen = {
+        name: getattr(options, name) for name in ("noise", "label", "seed", "batch", "device")
+    }
+    config = EnlargeConfig(sampling=sampling_of(options), **chosen)
+    folder = options.out or enlarging.default_folder(checkpoint)
+    if options.dry_run:
+        count = len(enlarging.prepare(checkpoint, options.given, config).pictures)
+        print(json.dumps(to_mapping(config), indent=2))
+        print(f"would enlarge {count} pictures with {checkpoint.path} into {folder}")
+        return 0
+    done = enlarging.enlarge(checkpoint, options.given, config, folder, replace=options.replace)
+    _print_drawing(done, options.json)
+    return 0
+
+
+def _print_drawing(done: Drawing, as_json: bool) -> None:
+    if as_json:
         print(
             json.dumps({"folder": str(done.folder), "pictures": done.pictures, "drawn": done.drawn})
         )
@@ -104,7 +170,6 @@ def _draw(options: argparse.Namespace) -> int:
         print(f"{done.drawn} of {done.pictures} pictures drawn into {done.folder} (see sheet.png)")
     else:
         print(f"{done.pictures} pictures are already drawn in {done.folder}")
-    return 0
 
 
 def _add_novelty(command: CommandLine) -> None:

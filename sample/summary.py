@@ -158,10 +158,11 @@ def _drawn(folder: Path) -> Part:
     manifest = _read_json(folder / MANIFEST)
     if manifest is None:
         return _missing("drawn", f"no drawing in {folder}")
-    how = f"{manifest.get('sampler')}, {manifest.get('steps')} steps"
-    guidance = f"guidance {manifest.get('guidance')}"
+    how = [str(manifest.get("sampler"))]  # all that is said of an autoencoder's
+    if "steps" in manifest:
+        how += [f"{manifest['steps']} steps", f"guidance {manifest.get('guidance')}"]
     number = _count(len(manifest.get("pictures", [])), "picture")
-    return Part("drawn", [f"{number} ({how}, {guidance})"])
+    return Part("drawn", [f"{number} ({', '.join(how)})"])
 
 
 def _checked(folder: Path) -> list[Part]:

@@ -30,6 +30,8 @@ DOORS = {
     # It brings torch along; the folder of the catalogue never imports torch itself.
     "transformers": ("dataset/captioner.py",),
     "faiss": ("sample/novelty_index.py",),
+    "matplotlib": ("train/plotting.py",),
+    "tensorboardX": ("train/metrics.py",),
     "pickle": (),
     "torchvision": (),
 }

@@ -55,6 +55,9 @@ def test_every_command_of_the_readme_is_true(command: str) -> None:
     if words[0] == "make":
         asked = [word for word in words[1:] if "=" not in word and not word.startswith("-")]
         assert set(asked) <= targets(), command
+    elif words[0] == "torchrun":
+        at = words.index("-m") + 1
+        assert STAGES[words[at]].parser.parse_args(words[at + 1 :]).verb == words[at + 1]
     elif words[:2] == ["python", "-m"]:
         assert STAGES[words[2]].parser.parse_args(words[3:]).verb == words[3]
     else:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.config import AugmentConfig
+from train.augment_config import AugmentConfig
 from train.counter import Stream, stream_key, uniform
 
 # Numbers that tell the network what was done: x-flip, y-flip, scaling, rotation as cosine - 1 and
@@ -78,9 +78,11 @@ def sampled_transformations(config: AugmentConfig, seed: int, places: Tensor) ->
         config.anisotropy,
         config.translation,
     )
-    used = draws[:, :_KINDS] < config.probability
-    used &= torch.tensor(strengths, device=places.device) > 0
-    x_flip, y_flip, scaling, rotation, anisotropy, translation = used.unbind(1)
+    # Numbers that a GPU is sent one by one are waited for; these go along with the kernels.
+    x_flip, y_flip, scaling, rotation, anisotropy, translation = (
+        draw < (config.probability if strength > 0 else 0.0)
+        for draw, strength in zip(draws[:, :_KINDS].unbind(1), strengths, strict=True)
+    )
     x_coin, y_coin, size, turn, stretch, axis, right, down = draws[:, _KINDS:].unbind(1)
     return Transformations(
         x_flip=x_flip & (x_coin < 0.5),
@@ -107,8 +109,8 @@ def augmented(
     pictures = torch.where(_each(done.x_flip), pictures.flip(3), pictures)
     pictures = torch.where(_each(done.y_flip), pictures.flip(2), pictures)
     height, width = pictures.shape[2:]
-    sizes = torch.tensor([width, height], dtype=torch.float64, device=pictures.device)
-    shifts = torch.stack([done.shift_x, done.shift_y], dim=1) * config.translation * sizes
+    right = done.shift_x * config.translation * width
+    shifts = torch.stack([right, done.shift_y * config.translation * height], dim=1)
     moved = warped(pictures, done.matrices(config), shifts)
     return torch.where(_each(done.moves()), moved, pictures), done.conditions()
 
@@ -137,7 +139,8 @@ def warped(pictures: Tensor, matrices: Tensor, shifts: Tensor) -> Tensor:
 def _resampled(pictures: Tensor, matrices: Tensor, shifts: Tensor) -> Tensor:
     height, width = pictures.shape[2:]
     # From the middle to the centres of the outermost pixels, which grid_sample calls 1.
-    halves = shifts.new_tensor([max(width - 1, 1), max(height - 1, 1)]) / 2
+    sides = (max(width - 1, 1), max(height - 1, 1))
+    halves = torch.stack([shifts.new_full((), side / 2) for side in sides])
     # Each pixel of the result asks where it came from, hence the inverse.
     inverses = _inverses(matrices)
     origins = -inverses @ shifts[:, :, None]  # (B, 2, 1), of the middle

@@ -15,10 +15,12 @@ from dataset.errors import ConfigError, DataError
 from dataset.packed import PackedDataset
 from dataset.provenance import Split
 from train.augment import augmented
-from train.config import SEALED, AugmentConfig
+from train.augment_config import AugmentConfig
+from train.config import SEALED
 from train.counter import Stream, hashed, stream_key
 from train.device_data import Reading, place_pictures
 from train.order import Share
+from train.told_vectors import pack_vectors
 
 
 class Batch(NamedTuple):
@@ -27,6 +29,7 @@ class Batch(NamedTuple):
     pictures: Tensor  # (B, C, H, W) float32 in [-1, 1]
     labels: Tensor  # (B,) int64, -1 for none
     augmentation: Tensor  # (B, CONDITIONS) float32
+    vectors: Tensor | None = None  # (B, V) float32, NaN for a picture without; None: not told
 
 
 class DeviceBatches:
@@ -43,8 +46,10 @@ class DeviceBatches:
         device: torch.device,
         augment: AugmentConfig | None = None,
         reading: Reading = "auto",
+        vectors: NDArray[np.float32] | None = None,
     ) -> None:
-        """`data` uint8 (N, C, H, W), `labels` int64 (N,) with -1 for none; only `rows` are used.
+        """`data` uint8 (N, C, H, W), `labels` int64 (N,) with -1 for none, `vectors` float32 (N, V)
+        with NaN for a picture that has none; only `rows` of them are used.
 
         `data` may be a memory map; on a CPU it stays one. Raises WorldError when `reading` is
         "resident" and the device has no room for the split.
@@ -54,7 +59,15 @@ class DeviceBatches:
         self.augment = augment or AugmentConfig()
         own = torch.from_numpy(np.asarray(labels, dtype=np.int64)[rows])
         self._count = len(rows)
-        self._source = place_pictures(data, rows, own, seed=seed, device=device, reading=reading)
+        self._source = place_pictures(
+            data,
+            rows,
+            own,
+            seed=seed,
+            device=device,
+            reading=reading,
+            vectors=None if vectors is None else torch.from_numpy(vectors[rows]),
+        )
 
     def __len__(self) -> int:
         return self._count
@@ -74,13 +87,13 @@ class DeviceBatches:
         also the flips and augmentations, so `world` may change when a run is gone on with.
         """
         share = Share(images_seen, size, rank, world)
-        pictures, labels = self._source.take(share)
+        pictures, labels, vectors = self._source.take(share)
         places = torch.arange(share.places.start, share.places.stop, device=self.device)
         if self.flip:
             mirrored = hashed(stream_key(self.seed, Stream.FLIP), places) & 1 == 1
             pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
         pictures, augmentation = augmented(to_signed(pictures), places, self.augment, self.seed)
-        return Batch(pictures, labels, augmentation)
+        return Batch(pictures, labels, augmentation, vectors)
 
     def take(self, images_seen: int, size: int) -> tuple[Tensor, Tensor]:
         """Pictures (size, C, H, W) float32 in [-1, 1] and labels (size,) from `images_seen` on."""
@@ -97,10 +110,12 @@ def load_split(
     device: torch.device,
     augment: AugmentConfig | None = None,
     reading: Reading = "auto",
+    vectors: str = "",
 ) -> DeviceBatches:
-    """The pack's `split` for `device`.
+    """The pack's `split` for `device`, with its embedding `vectors` unless that is empty.
 
-    Raises ConfigError for the sealed split, DataError if the split is empty.
+    Raises ConfigError for the sealed split and for an embedding that the pack has not, DataError
+    if the split is empty.
     """
     if split == SEALED:
         raise ConfigError(
@@ -119,6 +134,7 @@ def load_split(
         device=device,
         augment=augment,
         reading=reading,
+        vectors=pack_vectors(pack, vectors) if vectors else None,
     )
 
 

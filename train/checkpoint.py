@@ -1,37 +1,39 @@
 """Checkpoints: a folder of safetensors and JSON that is either whole or absent.
 
 runs/NAME/checkpoints/<images seen>/  model.safetensors   the averaged weights, what is drawn with
-                                      state.safetensors   raw weights and optimiser, to go on with
+                                      state.safetensors   raw weights, further averages, optimiser
+                                      latents.safetensors the autoencoder, where latents are learnt
                                       checkpoint.json     written last, with the files' SHA-256
 The random streams need no state: they are functions of the seed and of images_seen.
 """
 
-import hashlib
-import json
 import logging
-import os
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
-from dataset.atomic_file import fsync_folder
 from dataset.config import from_mapping, to_mapping
 from dataset.errors import ConfigError, DataError
 from train.config import TrainConfig
-from train.diffusion import Denoiser
-from train.unet import UNet
+from train.denoiser import Denoiser
+from train.ema import WeightAverages, further_name
+from train.latents import latents_of
+from train.named_tensors import load_weights
+from train.networks import build_network
+from train.sealed_folder import Files, check_files, damaged, read_manifest, write_sealed
+from train.subject import Subject
+from train.tensor_file import read_tensors
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 MODEL, STATE, MANIFEST = "model.safetensors", "state.safetensors", "checkpoint.json"
+LATENTS = "latents.safetensors"  # only where latents are learnt
 _RAW = "raw."  # prefix of the raw weights among the tensors of STATE
 
 
@@ -42,66 +44,114 @@ class Checkpoint:
     path: Path
     config: TrainConfig
     images_seen: int
-    label_names: list[str]
+    subject: Subject
     pack_hash: str
-    shape: tuple[int, int, int]  # (C, H, W)
     fingerprint: str  # SHA-256 of the averaged weights' file
+    width: float  # of the average that is drawn with
+    validation_loss: float = math.inf  # of that average; infinite if it was not measured
+    facts: Mapping[str, Any] = field(default_factory=dict)  # all that the manifest says
+
+    @property
+    def label_names(self) -> list[str]:
+        return list(self.subject.label_names)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the pictures that are drawn."""
+        return self.subject.picture
+
+    @property
+    def run(self) -> Path:
+        """The folder of the run that it was written in."""
+        told = self.path if len(self.path.parts) > 2 and ".." not in self.path.parts else None
+        return (told or self.path.resolve()).parents[1]
+
+    def network(self, device: torch.device | str = "cpu", *, ema: bool = True) -> nn.Module:
+        """The network in evaluation mode on `device`, with averaged (or else raw) weights."""
+        network = build_network(self.config, self.subject)
+        weights = self.model_tensors() if ema else raw_weights(self.state_tensors())
+        load_weights(network, weights, self.path)
+        network.to(torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network.requires_grad_(False).eval()
 
     def denoiser(self, device: torch.device | str = "cpu", *, ema: bool = True) -> Denoiser:
-        """The network in evaluation mode on `device`, with averaged (or else raw) weights."""
-        unet = UNet(
-            self.config.unet,
-            self.shape,
-            len(self.label_names),
-            augmented=self.config.augment.active,
-        )
-        weights = self.model_tensors() if ema else raw_weights(self.state_tensors())
-        load_weights(unet, weights, self.path)
-        unet = unet.to(torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Denoiser(unet.requires_grad_(False).eval(), self.config.diffusion)
+        """The model with its noise levels, and its latents if it has any.
+
+        Raises ConfigError for an autoencoder's checkpoint.
+        """
+        if self.config.kind != "diffusion":
+            raise ConfigError(
+                f"{self.path} is of an autoencoder, which has no noise levels to draw from; give a"
+                " checkpoint of a run of kind diffusion"
+            )
+        device, network = torch.device(device), self.network(device, ema=ema)
+        latents = latents_of(self.subject, self.fixed_tensors(), device, self.path)
+        return Denoiser(network, self.config.diffusion, self.subject.shape, latents)
 
     def model_tensors(self) -> dict[str, Tensor]:
         """The averaged weights by name."""
-        return _read_tensors(self.path / MODEL)
+        return self.tensors(MODEL)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Raw weights (raw.NAME) and the optimiser's state, by name."""
-        return _read_tensors(self.path / STATE)
+        """Raw weights (raw.NAME), further averages and the optimiser's state, by name.
+
+        Raises ConfigError for a checkpoint that holds an average alone.
+        """
+        return self.tensors(STATE)
+
+    def fixed_tensors(self) -> dict[str, Tensor]:
+        """What never changed during the run, by name: the autoencoder of its latents, if any."""
+        return self.tensors(LATENTS) if LATENTS in self.facts["files"] else {}
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """The tensors of one of the checkpoint's files; raises ConfigError if it has none such."""
+        if name not in self.facts["files"]:
+            raise ConfigError(
+                f"{self.path} holds {', '.join(sorted(self.facts['files']))} alone, no {name};"
+                " give a checkpoint that the training wrote"
+            )
+        return read_tensors(self.path / name)
 
 
-def save_checkpoint(
-    folder: Path,
+def checkpoint_files(
+    network: nn.Module,
+    averages: WeightAverages,
+    others: Mapping[str, Tensor],
     *,
-    model: Mapping[str, Tensor],
-    raw: Mapping[str, Tensor],
-    optimiser: Mapping[str, Tensor],
-    facts: Mapping[str, Any],
-    config: TrainConfig,
+    fixed: Mapping[str, Tensor] | None = None,
+    gathered: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict,
+) -> dict[str, dict[str, Tensor]]:
+    """The tensors of a checkpoint by file and name: the learner's own, not copies.
+
+    `others` is what else it takes to go on: the optimiser's state, counts. `fixed` never changes,
+    such as the autoencoder of latents. `gathered` makes whole parameters of this process's parts
+    (name to tensor); all processes call it together.
+    """
+    first, *further = ({**gathered(named)} for named in averages.by_width().values())
+    raw = {**network.state_dict(), **gathered(averages.sources(network))}
+    state = {_RAW + name: tensor for name, tensor in raw.items()}
+    for width, named in zip(averages.widths[1:], further, strict=True):
+        state |= {further_name(width, name): tensor for name, tensor in named.items()}
+    files = {MODEL: averages.model.state_dict() | first, STATE: state | dict(others)}
+    return files | ({LATENTS: dict(fixed)} if fixed else {})
+
+
+def write_checkpoint(
+    folder: Path, files: Files, facts: Mapping[str, Any], config: TrainConfig
 ) -> Path:
     """Write a checkpoint under `folder`/<images_seen>; returns its path once it is on the disk.
 
-    `facts` holds images_seen, label_names, pack_hash and shape. Until the last rename nothing
-    of that name is seen; a killed writer leaves a folder ending in .partial.
+    `facts` holds images_seen, subject (`Subject.facts`), pack_hash, and what else JSON can say;
+    validation_loss decides which checkpoint is the best. Until the last rename nothing of that
+    name is seen; a killed writer leaves a folder ending in .partial.
     """
-    target = folder / f"{facts['images_seen']:09d}"
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{target.name}.{os.getpid()}.partial"
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        state = {_RAW + name: tensor for name, tensor in raw.items()} | dict(optimiser)
-        files = {MODEL: dict(model), STATE: state}
-        digests = {name: _write_tensors(partial / name, files[name]) for name in files}
-        manifest = {"format": FORMAT, "files": digests, "config": to_mapping(config), **facts}
-        text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-        _write_synced(partial / MANIFEST, text.encode())
-        fsync_folder(partial)
-        _set_aside(target)
-        partial.rename(target)
-        fsync_folder(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target
+    manifest = {"format": FORMAT, "config": to_mapping(config), **facts}
+    return write_sealed(folder / folder_name(facts["images_seen"]), files, MANIFEST, manifest)
+
+
+def folder_name(images_seen: int) -> str:
+    """What a checkpoint or snapshot is called; sorts like the count."""
+    return f"{images_seen:09d}"
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -113,7 +163,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.exists():
         raise ConfigError(f"no checkpoint at {path}; train first, or check the path")
     if (path / MANIFEST).exists():
-        return _read(path)
+        return _read(path.resolve() if path.is_symlink() else path)
     found = checkpoint_folders(path)
     if not found:
         raise ConfigError(
@@ -122,30 +172,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     failure = ""
     for folder in reversed(found):
+        if failure:
+            log.warning("%s; falling back to the checkpoint before", failure)
         try:
             return _read(folder)
         except DataError as error:
             failure = str(error)
-            log.warning("%s; falling back to the checkpoint before", failure)
     raise DataError(f"no usable checkpoint in {path}: {failure}; train again with --restart")
 
 
 def checkpoint_folders(run: Path) -> list[Path]:
     """The checkpoints of a run that have a manifest, oldest first."""
     return sorted(
-        (manifest.parent for manifest in (run / "checkpoints").glob("[0-9]*/checkpoint.json")),
+        (manifest.parent for manifest in (run / "checkpoints").glob(f"[0-9]*/{MANIFEST}")),
         key=lambda folder: int(folder.name) if folder.name.isdigit() else -1,
     )
-
-
-def remove_old_checkpoints(run: Path, keep: int) -> None:
-    """Keep the last `keep` checkpoints, and sweep up what killed writers left."""
-    for folder in checkpoint_folders(run)[:-keep]:
-        # The manifest goes first: a half-removed checkpoint is no checkpoint.
-        (folder / MANIFEST).unlink()
-        shutil.rmtree(folder, ignore_errors=True)
-    for stale in (run / "checkpoints").glob(".*.partial"):
-        shutil.rmtree(stale, ignore_errors=True)
 
 
 def raw_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -155,91 +196,33 @@ def raw_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def load_weights(unet: UNet, weights: Mapping[str, Tensor], origin: Path) -> None:
-    """Copy `weights` into `unet`; raises DataError naming the first one that does not fit."""
-    own = unet.state_dict()
-    for name in sorted(own.keys() | weights.keys()):
-        have = tuple(weights[name].shape) if name in weights else "absent"
-        want = tuple(own[name].shape) if name in own else "absent"
-        if have != want:
-            raise DataError(
-                f"checkpoint {origin} is of another architecture: {name} is {have} there and"
-                f" {want} in the network of its config; use the version that wrote it"
-            )
-    unet.load_state_dict(dict(weights))
+def validation_loss(manifest: Mapping[str, Any]) -> float:
+    """What a manifest says of the loss on pictures not learnt from; infinite if nothing."""
+    loss = manifest.get("validation_loss")
+    return float(loss) if isinstance(loss, int | float) and math.isfinite(loss) else math.inf
 
 
 def _read(folder: Path) -> Checkpoint:
-    manifest = _read_manifest(folder)
-    for name, digest in manifest["files"].items():
-        if not (folder / name).is_file() or _sha256(folder / name) != digest:
-            raise DataError(f"checkpoint {folder} is damaged: {name} is not what was written")
+    manifest = read_manifest(folder, MANIFEST, FORMAT)
     try:
-        config = from_mapping(TrainConfig, manifest["config"], str(folder / MANIFEST))
+        subject = Subject.from_facts(manifest["subject"])
+        images_seen, pack_hash = int(manifest["images_seen"]), str(manifest["pack_hash"])
+        table, fingerprint = dict(manifest["config"]), str(manifest["files"][MODEL])
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged(folder, f"{MANIFEST} is incomplete") from error
+    check_files(folder, manifest)
+    try:
+        config = from_mapping(TrainConfig, table, str(folder / MANIFEST))
     except ConfigError as error:
         raise DataError(f"checkpoint of another version: {error}") from error
-    channels, height, width = manifest["shape"]
     return Checkpoint(
         path=folder,
         config=config,
-        images_seen=manifest["images_seen"],
-        label_names=manifest["label_names"],
-        pack_hash=manifest["pack_hash"],
-        shape=(channels, height, width),
-        fingerprint=manifest["files"][MODEL],
+        images_seen=images_seen,
+        subject=subject,
+        pack_hash=pack_hash,
+        fingerprint=fingerprint,
+        width=float(manifest.get("width", config.ema_widths[0])),
+        validation_loss=validation_loss(manifest),
+        facts=manifest,
     )
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
-            raise DataError(
-                f"checkpoint {folder} has format {manifest['format']}, this version reads {FORMAT};"
-                " use the version that wrote it"
-            )
-        shape_known = len(manifest["shape"]) == 3 and MODEL in manifest["files"]
-        known = {"config", "images_seen", "label_names", "pack_hash"} <= manifest.keys()
-        if not (shape_known and known and isinstance(manifest["files"], dict)):
-            raise KeyError("a key")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"checkpoint {folder} is damaged: {MANIFEST} is incomplete") from error
-    assert isinstance(manifest, dict)
-    return manifest
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"cannot read the weights in {path}: {error}") from error
-    return tensors
-
-
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
-    """Write and fsync one safetensors file; returns its SHA-256."""
-    # Serialised here and written by us, so that a full disk is an OSError like everywhere.
-    content = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
-    _write_synced(path, content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _set_aside(target: Path) -> None:
-    """Make room for the rename: only a damaged checkpoint can already be there."""
-    if target.exists():
-        old = target.with_name(f".{target.name}.old.partial")
-        shutil.rmtree(old, ignore_errors=True)
-        target.rename(old)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

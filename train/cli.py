@@ -5,20 +5,38 @@ python -m train run --config tiny --packed data/pack.h5 --device cpu --set image
 
 import argparse
 import json
-import math
+import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from dataset.command_line import CommandLine, add_config_options
 from dataset.config import load_config, read_toml, to_mapping
-from dataset.errors import ConfigError
-from dataset.packed import PackedDataset
-from train.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint
-from train.config import PRESETS, TrainConfig, find_config, preset_names
-from train.estimate import Estimate, estimate
-from train.loop import Outcome, train
-from train.run_folder import RunFolder
+from train.averaging import average
+from train.batch_size import auto_batch
+from train.bench import BenchConfig, bench
+from train.bench_options import bench_subject, read_picture
+from train.checkpoint import load_checkpoint
+from train.config import TrainConfig, config_of_run, find_config
+from train.device import find_device
+from train.distributed import first_rank
+from train.loop import train
+from train.plan import plan
+from train.plotting import plot_run
+from train.presets import preset_costs, presets
+from train.printing import (
+    bench_lines,
+    checkpoint_facts,
+    outcome_line,
+    plain_json,
+    preset_facts,
+    preset_lines,
+    print_facts,
+    readable_plan,
+)
+
+log = logging.getLogger(__name__)
+
+DEVICES = ["auto", "cpu", "cuda"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,20 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command_line() -> CommandLine:
+    """The verbs of this stage."""
     line = CommandLine("train", "Learn a diffusion model from a pack.")
     _add_run(line)
-    info = line.verb(
-        "info",
-        _info,
-        "Say what a run or a checkpoint is, and how far it came.",
-        "python -m train info runs/tiny",
-    )
-    info.add_argument("path", type=Path, help="a run's folder or one of its checkpoints")
-    info.add_argument("--json", action="store_true", help="print JSON")
-    presets = line.verb(
-        "presets", _presets, "List the presets and what they are for.", "python -m train presets"
-    )
-    presets.add_argument("--json", action="store_true", help="print JSON")
+    _add_resume(line)
+    _add_info(line)
+    _add_plot(line)
+    _add_bench(line)
+    _add_presets(line)
+    _add_average(line)
     return line
 
 
@@ -50,6 +63,7 @@ def _add_run(line: CommandLine) -> None:
         "Train, or go on where the run of this name stopped.",
         """python -m train run --config tiny --packed data/pack.h5
         python -m train run --config tiny --packed data/pack.h5 --name short --set images=2000
+        python -m train run --config icon --packed data/pack.h5 --batch auto
         python -m train run --config tiny --packed data/pack.h5 --dry-run""",
     )
     add_config_options(run, "the run, or the name of a preset (default: tiny)", keys=TrainConfig)
@@ -62,7 +76,10 @@ def _add_run(line: CommandLine) -> None:
         help="folder of the runs (default: runs)",
     )
     run.add_argument("--name", help="the run's folder in --runs (default: as in the config)")
-    run.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to compute")
+    run.add_argument("--device", choices=DEVICES, help="where to compute")
+    run.add_argument(
+        "--batch", metavar="N|auto", help="pictures a step; auto: as many as the GPU holds"
+    )
     run.add_argument(
         "--restart",
         action="store_true",
@@ -72,123 +89,209 @@ def _add_run(line: CommandLine) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    config = _config(options)
+    return _train(_config(options), options.runs, options)
+
+
+def _add_resume(line: CommandLine) -> None:
+    resume = line.verb(
+        "resume",
+        _resume,
+        "Go on with a run from its last checkpoint, with the config that it was begun with.",
+        """python -m train resume runs/tiny
+        python -m train resume runs/tiny --set images=200000
+        python -m train resume runs/tiny --packed moved/pack.h5 --device cpu""",
+    )
+    resume.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+    resume.add_argument("--packed", type=Path, metavar="FILE", help="where the pack is now")
+    resume.add_argument("--device", choices=DEVICES, help="where to compute")
+    resume.add_argument(
+        "--set",
+        dest="assignments",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a key that nothing learnt so far depends on, such as images; may be repeated",
+    )
+    resume.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    resume.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    resume.set_defaults(restart=False)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    given = {"pack": options.packed, "device": options.device}
+    config = config_of_run(options.run, [*options.assignments, *_assignments(given)])
+    return _train(config, options.run.resolve().parent, options)
+
+
+def _train(config: TrainConfig, runs: Path, options: argparse.Namespace) -> int:
+    """Train, or only say what would be done."""
     if options.dry_run:
-        pack = PackedDataset(_pack_path(config))
-        shape = (pack.channels, pack.height, pack.width)
-        costs = estimate(config, shape, len(pack.label_names))
-        _print(_dry_run(config, pack, costs), options.json)
+        if first_rank():
+            facts = plan(config, runs, restart=options.restart)
+            print_facts(facts if options.json else readable_plan(facts), options.json)
         return 0
-    outcome = train(config, options.runs, restart=options.restart)
-    if options.json:
-        print(json.dumps(_plain(to_mapping(outcome))))
-    else:
-        print(_outcome_line(outcome))
+    outcome = train(config, runs, restart=options.restart)
+    if first_rank():
+        print(plain_json(to_mapping(outcome)) if options.json else outcome_line(outcome))
     return 0
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
     """The file or preset, under `--set`, under the options that have their own names."""
     path = find_config(options.config or Path("tiny"))
-    stem = [] if "name" in read_toml(path) else [f"name={json.dumps(path.stem)}"]
+    stem = [] if "name" in read_toml(path) else [f"name={_quoted(path.stem)}"]
     given = {"pack": options.packed, "name": options.name, "device": options.device}
-    assignments = [
-        f"{key}={json.dumps(str(value))}" for key, value in given.items() if value is not None
-    ]
-    return load_config(TrainConfig, path, [*stem, *options.assignments, *assignments])
+    assignments = [*stem, *options.assignments, *_assignments(given)]
+    if options.batch not in (None, "auto"):
+        assignments.append(f"batch={options.batch}")
+    config = load_config(TrainConfig, path, assignments)
+    if options.batch != "auto":
+        return config
+    size = auto_batch(config, options.runs, restart=options.restart)
+    log.info("batch %d", size)
+    return load_config(TrainConfig, path, [*assignments, f"batch={size}"])
 
 
-def _pack_path(config: TrainConfig) -> Path:
-    if config.pack is None:
-        raise ConfigError("no pack to learn from; give --packed FILE, or set pack in the config")
-    return config.pack
+def _assignments(given: dict[str, object]) -> list[str]:
+    """Options with names of their own as --set would have them; those not given are left out."""
+    return [f"{key}={_quoted(value)}" for key, value in given.items() if value is not None]
 
 
-def _dry_run(config: TrainConfig, pack: PackedDataset, costs: Estimate) -> dict[str, Any]:
-    return {
-        "pack": str(pack.path),
-        "pictures": len(pack.rows(config.split)),
-        "shape": [pack.channels, pack.height, pack.width],
-        "classes": pack.label_names,
-        "parameters": costs.parameters,
-        "forward_mflop_per_image": round(costs.forward_flops / 1e6, 1),
-        "training_mflop_per_image": round(costs.training_flops / 1e6, 1),
-        "run_tflop": round(costs.run_flops / 1e12, 1),
-        "epochs": round(config.images / max(len(pack.rows(config.split)), 1), 1),
-        "memory_mib": round(costs.memory_bytes / 2**20),
-        "config": to_mapping(config),
-    }
+def _quoted(value: object) -> str:
+    """As a string of TOML, which knows no surrogate pairs."""
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _add_info(line: CommandLine) -> None:
+    info = line.verb(
+        "info",
+        _info,
+        "Say what a run or a checkpoint is, and how far it came.",
+        "python -m train info runs/tiny",
+    )
+    info.add_argument("path", type=Path, help="a run's folder or one of its checkpoints")
+    info.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _info(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(options.path)
-    run = checkpoint.path.parent.parent
-    facts = _facts(checkpoint) | {
-        "checkpoints": [folder.name for folder in checkpoint_folders(run)],
-        "previews": sorted(str(path) for path in (run / "previews").glob("*.png")),
-    }
-    stats = RunFolder(run.parent, run.name).read_stats()
-    facts["last_figures"] = stats[-1] if stats else None
-    _print(facts, options.json)
+    facts = checkpoint_facts(checkpoint)
+    print_facts(facts | {"config": to_mapping(checkpoint.config)}, options.json)
     return 0
 
 
-def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
-    config, shape = checkpoint.config, checkpoint.shape
-    costs = estimate(config, shape, len(checkpoint.label_names))
-    return {
-        "checkpoint": str(checkpoint.path),
-        "images_seen": checkpoint.images_seen,
-        "budget": config.images,
-        "finished": checkpoint.images_seen >= config.images,
-        "shape": list(shape),
-        "classes": checkpoint.label_names,
-        "parameters": costs.parameters,
-        "training_mflop_per_image": round(costs.training_flops / 1e6, 1),
-        "pack_hash": checkpoint.pack_hash,
-        "fingerprint": checkpoint.fingerprint,
-        "config": to_mapping(config),
-    }
+def _add_plot(line: CommandLine) -> None:
+    plot = line.verb(
+        "plot",
+        _plot,
+        "Draw a run's loss, learning rate and speed, and its noise schedule, as PNG files.",
+        "python -m train plot runs/tiny",
+    )
+    plot.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+
+
+def _plot(options: argparse.Namespace) -> int:
+    print("\n".join(str(path) for path in plot_run(options.run)))
+    return 0
+
+
+def _add_bench(line: CommandLine) -> None:
+    verb = line.verb(
+        "bench",
+        _bench,
+        "Measure how fast a config learns and draws on this device, with random pictures.",
+        """python -m train bench --config tiny --device cpu
+        python -m train bench --config dogs --picture 3x64x64 --rounds 5 --steps 20 --json
+        python -m train bench --config icon --packed data/pack.h5 --set batch=256""",
+    )
+    add_config_options(verb, "the run, or a preset (default: tiny)", dry_run=False)
+    verb.add_argument("--device", choices=DEVICES, help="where to compute")
+    shape = verb.add_mutually_exclusive_group()
+    shape.add_argument("--packed", type=Path, metavar="FILE", help="pictures shaped as this pack's")
+    shape.add_argument(
+        "--picture",
+        type=read_picture,
+        metavar="CxHxW",
+        help="the pictures' shape (default: what the preset is made for, else 3x32x32)",
+    )
+    usual = BenchConfig()
+    for name, what in (
+        ("rounds", "how often; the median is printed"),
+        ("steps", "steps of learning in a round"),
+        ("warmup", "steps before the first round, not counted"),
+        ("pictures", "drawn at once; 0: none is drawn"),
+        ("drawing_steps", "steps of the sampler"),
+    ):
+        number = getattr(usual, name)
+        option = f"--{name.replace('_', '-')}"
+        verb.add_argument(option, type=int, default=number, metavar="N", help=f"{what} ({number})")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _bench(options: argparse.Namespace) -> int:
+    given = options.config or Path("tiny")
+    path = find_config(given)
+    stem = [] if "name" in read_toml(path) else [f"name={_quoted(path.stem)}"]
+    assignments = [*stem, *options.assignments, *_assignments({"device": options.device})]
+    config = load_config(TrainConfig, path, assignments)
+    how = BenchConfig(
+        rounds=options.rounds,
+        steps=options.steps,
+        warmup=options.warmup,
+        pictures=options.pictures,
+        drawing_steps=options.drawing_steps,
+    )
+    subject = bench_subject(config, options.packed, options.picture, str(given))
+    facts = bench(config, subject, find_device(config.device), how)
+    print(plain_json(facts) if options.json else "\n".join(bench_lines(facts)))
+    return 0
+
+
+def _add_presets(line: CommandLine) -> None:
+    verb = line.verb(
+        "presets",
+        _presets,
+        "List the presets and what they are for.",
+        """python -m train presets
+        python -m train presets --costs""",
+    )
+    verb.add_argument("--costs", action="store_true", help="count parameters, FLOPs and memory")
+    verb.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _presets(options: argparse.Namespace) -> int:
-    summaries = {}
-    for name in preset_names():
-        text = (PRESETS / f"{name}.toml").read_text(encoding="utf-8")
-        summaries[name] = text.partition("\n")[0].lstrip("# ")
+    found = presets()
+    costs = [preset_costs(preset.name) for preset in found] if options.costs else []
     if options.json:
-        print(json.dumps(summaries))
+        print(plain_json(preset_facts(found, costs)))
     else:
-        print("\n".join(f"{name}: {summary}" for name, summary in summaries.items()))
+        print("\n".join(preset_lines(found, costs)))
     return 0
 
 
-def _outcome_line(outcome: Outcome) -> str:
-    if outcome.was_finished:
-        return f"{outcome.checkpoint}: finished before, {outcome.images_seen} images seen"
-    skipped = f", {outcome.skipped_batches} batches skipped" if outcome.skipped_batches else ""
-    return (
-        f"{outcome.checkpoint}: {outcome.images_seen} images seen, loss {outcome.loss:.4f},"
-        f" {outcome.images_per_s:.0f} images/s, {outcome.seconds:.0f} s{skipped}"
+def _add_average(line: CommandLine) -> None:
+    verb = line.verb(
+        "average",
+        _average,
+        "Work out the averaged weights of another width, as a checkpoint to draw from.",
+        """python -m train average runs/tiny --width 0.08
+        python -m train average runs/tiny/checkpoints/000096000 --width 0.03 --out runs/narrow""",
     )
+    verb.add_argument("path", type=Path, help="a run's folder or one of its checkpoints")
+    verb.add_argument(
+        "--width", type=float, required=True, help="as a share of the images seen, such as 0.08"
+    )
+    verb.add_argument("--out", type=Path, metavar="DIR", help="where to (default: RUN/averages)")
+    verb.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _print(facts: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(_plain(facts)))
-        return
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            print(f"{key}: {json.dumps(_plain(value))}")
-        elif isinstance(value, list):
-            print(f"{key}: {', '.join(map(str, value)) or 'none'}")
-        else:
-            print(f"{key}: {value}")
-
-
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    """The same with nan as null, which is what JSON has for it."""
-    return {
-        key: None if isinstance(value, float) and math.isnan(value) else value
-        for key, value in facts.items()
-    }
+def _average(options: argparse.Namespace) -> int:
+    done = average(options.path, options.width, options.out)
+    if options.json:
+        print(plain_json(to_mapping(done)))
+    else:
+        print(
+            f"{done.path}: average of width {done.width}, of {done.sources} that were kept,"
+            f" error of its profile {done.error:.2%}"
+        )
+    return 0

@@ -3,131 +3,26 @@
 Everything that counts time counts images seen, never steps or epochs.
 """
 
+import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dataset.errors import ConfigError
+from dataset.config import from_mapping, load_config
+from dataset.errors import ConfigError, DataError
+from train.augment_config import AugmentConfig
+from train.checked import require
+from train.diffusion_config import DiffusionConfig
+from train.network_config import UNetConfig
+from train.preview_config import PreviewConfig
+from train.upscale_config import UpscaleConfig
+from train.vae_config import VaeConfig
+from train.validation_config import ValidationConfig
 
 PRESETS = Path(__file__).parent / "configs"
 SEALED = "cal"  # the split that only the novelty check reads
-
-
-@dataclass(frozen=True, kw_only=True)
-class UNetConfig:
-    """The network's size: level 0 is the finest, each level halves height and width."""
-
-    base_channels: int = 64
-    multipliers: tuple[int, ...] = (1, 2, 3)  # channels of each level, in base_channels
-    blocks: int = 2  # residual blocks per level, on the way down and again on the way up
-    patch: int = 1  # pixels per side folded into channels before level 0
-    attention_levels: tuple[int, ...] = (2,)
-    head_channels: int = 32
-    embedding_channels: int = 256
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require(self.base_channels >= 8, "unet.base_channels", self.base_channels, "at least 8")
-        _require(self.base_channels % 8 == 0, "unet.base_channels", self.base_channels, "8 x n")
-        _require(
-            bool(self.multipliers) and min(self.multipliers) >= 1,
-            "unet.multipliers",
-            self.multipliers,
-            "a list of whole numbers of at least 1",
-        )
-        _require(self.blocks >= 1, "unet.blocks", self.blocks, "at least 1")
-        _require(self.patch in (1, 2, 4), "unet.patch", self.patch, "1, 2 or 4")
-        levels = range(len(self.multipliers))
-        _require(
-            all(level in levels for level in self.attention_levels),
-            "unet.attention_levels",
-            self.attention_levels,
-            f"levels from 0 to {levels[-1]}",
-        )
-        for level in self.attention_levels:
-            width = self.base_channels * self.multipliers[level]
-            _require(
-                self.head_channels >= 1 and width % self.head_channels == 0,
-                "unet.head_channels",
-                self.head_channels,
-                f"a divisor of the {width} channels of level {level}",
-            )
-        _require(
-            self.embedding_channels >= 8 and self.embedding_channels % 2 == 0,
-            "unet.embedding_channels",
-            self.embedding_channels,
-            "an even number of at least 8",
-        )
-        _require(0 <= self.dropout < 1, "unet.dropout", self.dropout, "from 0 to below 1")
-
-    @property
-    def granularity(self) -> int:
-        """Height and width must be multiples of this many pixels."""
-        return int(self.patch * 2 ** (len(self.multipliers) - 1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DiffusionConfig:
-    """The forward process and what the network is asked to predict."""
-
-    steps: int = 1000
-    schedule: Literal["linear", "cosine"] = "cosine"
-    prediction: Literal["eps", "v", "x0"] = "v"
-    min_snr: float | None = 5.0  # gamma of the min-SNR loss weight; none: every t weighs alike
-
-    def __post_init__(self) -> None:
-        _require(self.steps >= 25, "diffusion.steps", self.steps, "at least 25")
-        _require(
-            self.min_snr is None or self.min_snr > 0,
-            "diffusion.min_snr",
-            self.min_snr,
-            "above 0, or none",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
-    """Flips and warps that the network is told of, so that it never draws them (see augment.py).
-
-    Strengths are those of Karras et al. 2022, appendix F.2; 0 or false leaves one kind out.
-    """
-
-    probability: float = 0.0  # of each kind, for each picture; 0: off
-    x_flip: bool = True  # by a coin when its turn comes, so half as often
-    y_flip: bool = False
-    scaling: float = 0.2  # standard deviation of log2 of the factor
-    rotation: float = 1.0  # largest angle, in half turns
-    anisotropy: float = 0.2  # as scaling, but wider one way and narrower the other
-    translation: float = 0.125  # standard deviation, in widths and heights
-
-    def __post_init__(self) -> None:
-        for key in ("probability", "rotation"):
-            value = getattr(self, key)
-            _require(0 <= value <= 1, f"augment.{key}", value, "from 0 to 1")
-        for key in ("scaling", "anisotropy", "translation"):
-            value = getattr(self, key)
-            _require(0 <= value <= 0.5, f"augment.{key}", value, "from 0 to 0.5")
-
-    @property
-    def active(self) -> bool:
-        """Whether the network has to be told of anything."""
-        return self.probability > 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreviewConfig:
-    """Sheets drawn from the averaged weights while training."""
-
-    every_images: int = 50_000  # 0: only at the end
-    per_class: int = 4
-    steps: int = 16
-    guidance: float = 2.0
-
-    def __post_init__(self) -> None:
-        _require(self.every_images >= 0, "preview.every_images", self.every_images, "0 or more")
-        _require(self.per_class >= 1, "preview.per_class", self.per_class, "at least 1")
-        _require(self.steps >= 1, "preview.steps", self.steps, "at least 1")
-        _require(self.guidance >= 0, "preview.guidance", self.guidance, "0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,23 +30,37 @@ class TrainConfig:
     """One run: pictures, budget, optimiser, averaging, and where the work is done."""
 
     name: str
+    kind: Literal["diffusion", "vae"] = "diffusion"
+    network: Literal["unet", "favicon", "dogs93m"] = "unet"
     pack: Path | None = None
+    vectors: str = ""  # the pack's embedding that the network is told of; empty: none
+    tokens: int = 0  # into how many tokens each vector is cut; 0: it is told as one vector
+    latent: Path | None = None  # run or checkpoint of the vae in whose latents is learnt
     split: Literal["train", "cal", "test"] = "train"
     images: int = 1_000_000  # the budget, in images seen
     batch: int = 64
     lr: float = 4e-4
     warmup_images: int = 10_000
-    decay: Literal["cosine", "constant"] = "cosine"
+    decay: Literal["cosine", "sqrt", "constant"] = "cosine"
+    decay_images: int = 0  # of sqrt: the rate falls from here on; 0: from the end of the warm-up
     betas: tuple[float, ...] = (0.9, 0.99)
     weight_decay: float = 0.01
     clip: float = 1.0  # largest norm of the gradient
-    ema_half_life_images: int = 10_000
-    ema_ramp: float = 0.05  # early on, the half-life is at most this share of the images seen
+    # Widths of the averages, as shares of the images seen (Karras et al. 2024); the first is
+    # drawn with, two or more let any other be worked out afterwards.
+    ema_widths: tuple[float, ...] = (0.05, 0.1)
+    snapshot_every_images: int = 0  # the averages are kept this often for that; 0: never
     label_dropout: float = 0.1
     flip: bool = False  # mirror half of the pictures, and let the network draw mirrored ones
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on CUDA
+    compile: Literal["auto", "on", "off"] = "auto"  # auto: on CUDA, unless sharded
+    deterministic: bool = False  # bit-identical on a GPU too, at some cost
+    micro_batch: int = 0  # pictures at once on a GPU, gradients summed over the batch; 0: all
+    parallel: Literal["ddp", "fsdp"] = "ddp"  # under torchrun: whole copies, or sharded weights
+    rank_timeout_s: int = 300  # how long processes wait for one another
+    rollbacks: int = 2  # how often a run whose loss is lost goes back to its last checkpoint
     shares: int = 2  # parts of each batch that a CPU works on at once; rounding depends on it
     reading: Literal["auto", "resident", "streamed"] = "auto"  # auto: on the GPU if it fits
     threads: int = 0  # CPU threads for the shares, changing nothing else; 0: all cores
@@ -162,15 +71,18 @@ class TrainConfig:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    upscale: UpscaleConfig = field(default_factory=UpscaleConfig)
+    vae: VaeConfig = field(default_factory=VaeConfig)
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.name not in ("", ".", "..") and Path(self.name).name == self.name,
             "name",
             self.name,
             "a plain folder name",
         )
-        _require(
+        require(
             self.split != SEALED,
             "split",
             self.split,
@@ -183,21 +95,63 @@ class TrainConfig:
             "keep_last",
             "stats_every_steps",
             "shares",
+            "rank_timeout_s",
         ):
-            _require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
-        for key in ("warmup_images", "ema_half_life_images", "threads", "seed"):
-            _require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+            require(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
+        for key in (
+            "warmup_images",
+            "decay_images",
+            "snapshot_every_images",
+            "threads",
+            "seed",
+            "tokens",
+            "micro_batch",
+            "rollbacks",
+        ):
+            require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
         for key in ("lr", "clip"):
-            _require(getattr(self, key) > 0, key, getattr(self, key), "above 0")
-        for key in ("weight_decay", "ema_ramp"):
-            _require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
-        _require(
+            value = getattr(self, key)
+            require(0 < value < math.inf, key, value, "a finite number above 0")
+        sure = 0 <= self.weight_decay < math.inf
+        require(sure, "weight_decay", self.weight_decay, "a finite number, 0 or more")
+        require(
+            bool(self.ema_widths) and all(0 < width < 0.25 for width in self.ema_widths),
+            "ema_widths",
+            self.ema_widths,
+            "one or more numbers above 0 and below 0.25",
+        )
+        require(
             len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas),
             "betas",
             self.betas,
             "two numbers from 0 to below 1",
         )
-        _require(0 <= self.label_dropout <= 1, "label_dropout", self.label_dropout, "from 0 to 1")
+        require(0 <= self.label_dropout <= 1, "label_dropout", self.label_dropout, "from 0 to 1")
+
+
+def config_of_run(run: Path, assignments: Sequence[str] = ()) -> TrainConfig:
+    """The config that the run in folder `run` was begun with, under its folder's name and under
+    `assignments` as --set has them.
+
+    Raises ConfigError when there is no run or an assignment is wrong, DataError when its
+    config.json is damaged.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise ConfigError(
+            f"{run} is no run's folder (it has no config.json); give one such as runs/NAME"
+        )
+    try:
+        table = json.loads(path.read_text(encoding="utf-8")) | {"name": run.resolve().name}
+        from_mapping(TrainConfig, table, str(path))
+    except (ValueError, TypeError, ConfigError) as error:
+        raise DataError(
+            f"{path} is damaged or of another version: {error}; train again under another name"
+        ) from error
+    config = load_config(TrainConfig, table, assignments, origin=str(path))
+    if config.name != table["name"]:
+        raise ConfigError(f"name is that of the folder {run}; rename the folder instead")
+    return config
 
 
 def preset_names() -> list[str]:
@@ -218,9 +172,3 @@ def find_config(given: Path) -> Path:
     raise ConfigError(
         f"{given} is neither a TOML file nor a preset; presets: {', '.join(preset_names())}"
     )
-
-
-def _require(holds: bool, key: str, value: object, must: str) -> None:
-    if not holds:
-        shown = list(value) if isinstance(value, tuple) else value
-        raise ConfigError(f"{key} is {shown!r}; it must be {must}")

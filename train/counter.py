@@ -27,6 +27,10 @@ class Stream(IntEnum):
     DROPOUT = 7
     PREVIEW = 8
     AUGMENT = 9
+    DRAWING = 10
+    LATENT = 11
+    SMALL_LEVEL = 12
+    SMALL_NOISE = 13
 
 
 def stream_key(seed: int, stream: Stream, index: int = 0) -> int:
@@ -37,17 +41,26 @@ def stream_key(seed: int, stream: Stream, index: int = 0) -> int:
     return key >> 1
 
 
-def hashed(key: int, counters: Tensor) -> Tensor:
-    """64 random bits for each of `counters` (int64, any shape), as int64 on its device."""
+def hashed(key: int | Tensor, counters: Tensor) -> Tensor:
+    """64 random bits for each of `counters` (int64, any shape), as int64 on its device.
+
+    Keys in a tensor are broadcast against the counters.
+    """
     z = counters * _signed(_GAMMA) + key
     z = (z ^ _shift(z, 30)) * _signed(_FIRST)
     z = (z ^ _shift(z, 27)) * _signed(_SECOND)
     return z ^ _shift(z, 31)
 
 
-def uniform(key: int, counters: Tensor) -> Tensor:
+def uniform(key: int | Tensor, counters: Tensor) -> Tensor:
     """A float64 in [0, 1) for each of `counters`."""
     return _shift(hashed(key, counters), 11).double() * 2.0**-53
+
+
+def normal(key: int | Tensor, counters: Tensor) -> Tensor:
+    """A standard normal float32 for each of `counters`."""
+    numbers: Tensor = torch.special.ndtri(uniform(key, counters).clamp(min=2.0**-54))
+    return numbers.float()
 
 
 def generator(key: int, device: torch.device) -> torch.Generator:

@@ -4,8 +4,9 @@ All three give the same bytes for the same share; which one is used changes noth
 """
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -24,13 +25,21 @@ RESIDENT_SHARE = 0.5
 _BLOCK_BYTES = 64 * 2**20  # copied to the device at once while a split is loaded
 
 
+class Taken(NamedTuple):
+    """What lies at some places of the order, on the device."""
+
+    pictures: Tensor  # (B, C, H, W) uint8
+    labels: Tensor  # (B,) int64
+    vectors: Tensor | None = None  # (B, V) float32, where the pack has them and they are told
+
+
 class Pictures(Protocol):
-    """Pictures (N, C, H, W) uint8 and labels (N,) int64 in the order of an `EpochOrder`."""
+    """The pictures of a split, and what is known of them, in the order of an `EpochOrder`."""
 
     order: EpochOrder
 
-    def take(self, share: Share) -> tuple[Tensor, Tensor]:
-        """Pictures (B, C, H, W) uint8 and labels (B,) int64 of `share`, on the device."""
+    def take(self, share: Share) -> Taken:
+        """What lies at the places of `share`."""
         ...
 
 
@@ -38,15 +47,21 @@ class MappedPictures:
     """Gathered from the memory map on demand: for a CPU, whose memory holds the pages anyway."""
 
     def __init__(
-        self, data: NDArray[np.uint8], rows: NDArray[np.int64], labels: Tensor, seed: int
+        self,
+        data: NDArray[np.uint8],
+        rows: NDArray[np.int64],
+        labels: Tensor,
+        seed: int,
+        vectors: Tensor | None = None,
     ) -> None:
-        """`rows` are those of the split in `data`, `labels` (N,) belong to them."""
+        """`rows` of `data` are the split; `labels` (N,) and `vectors` (N, V) are of these rows."""
         self.order = EpochOrder(len(rows), seed, torch.device("cpu"))
-        self._data, self._rows, self._labels = data, rows, labels
+        self._data, self._rows, self._labels, self._vectors = data, rows, labels, vectors
 
-    def take(self, share: Share) -> tuple[Tensor, Tensor]:
+    def take(self, share: Share) -> Taken:
         rows = self.order.rows(share.places)
-        return torch.from_numpy(self._data[self._rows[rows.numpy()]]), self._labels[rows]
+        pictures = torch.from_numpy(self._data[self._rows[rows.numpy()]])
+        return Taken(pictures, self._labels[rows], _at(self._vectors, rows))
 
 
 class ResidentPictures:
@@ -59,10 +74,12 @@ class ResidentPictures:
         labels: Tensor,
         seed: int,
         device: torch.device,
+        vectors: Tensor | None = None,
     ) -> None:
         """Copies block by block; raises WorldError if the device's memory does not hold it."""
         self.order = EpochOrder(len(rows), seed, device)
         self._labels = labels.to(device)
+        self._vectors = None if vectors is None else vectors.to(device)
         shape = (len(rows), *data.shape[1:])
         try:
             self._data = torch.empty(shape, dtype=torch.uint8, device=device)
@@ -78,9 +95,9 @@ class ResidentPictures:
                 self._data[start : start + len(block)].copy_(block)
                 progress.advance(len(block))
 
-    def take(self, share: Share) -> tuple[Tensor, Tensor]:
+    def take(self, share: Share) -> Taken:
         rows = self.order.rows(share.places)
-        return self._data[rows], self._labels[rows]
+        return Taken(self._data[rows], self._labels[rows], _at(self._vectors, rows))
 
 
 class StreamedPictures:
@@ -97,19 +114,23 @@ class StreamedPictures:
         labels: Tensor,
         seed: int,
         device: torch.device,
+        vectors: Tensor | None = None,
     ) -> None:
         self.order = EpochOrder(len(rows), seed, torch.device("cpu"))
-        self._data, self._rows, self._labels, self._device = data, rows, labels.numpy(), device
+        self._data, self._rows, self._device = data, rows, device
+        self._told = [labels.numpy()] + ([] if vectors is None else [vectors.numpy()])
         self._copies = _copying_stream(device)
-        self._slots = [_Slot(data.shape[1:], pinned=device.type == "cuda") for _ in range(2)]
+        pinned = device.type == "cuda"
+        self._slots = [_Slot([data, *self._told], pinned=pinned) for _ in range(2)]
         self._turn = 0
         # One thread only: slots, turn and orders are its own, and batches come in order.
         self._thread = ThreadPoolExecutor(1, "batches")
         self._ahead: tuple[Share, Future[_Copied]] | None = None
 
-    def take(self, share: Share) -> tuple[Tensor, Tensor]:
-        if self._ahead is not None and self._ahead[0] == share:
-            future = self._ahead[1]
+    def take(self, share: Share) -> Taken:
+        ahead = self._ahead  # looked at once: another thread may ask as well
+        if ahead is not None and ahead[0] == share:
+            future = ahead[1]
         else:  # the first batch, or one out of turn: what was read ahead is dropped
             future = self._thread.submit(self._read, share)
         copied = future.result()
@@ -125,63 +146,66 @@ class StreamedPictures:
         """Gather a share into the buffer whose turn it is, and set off its copy."""
         slot, self._turn = self._slots[self._turn], 1 - self._turn
         rows = self.order.rows(share.places).numpy()
-        slot.fill(self._data, self._rows[rows], self._labels[rows])
+        slot.fill([(self._data, self._rows[rows]), *((told, rows) for told in self._told)])
         return slot.copied(self._device, self._copies)
 
 
 class _Copied:
     """A batch on its way to the device."""
 
-    def __init__(self, pictures: Tensor, labels: Tensor, arrived: torch.cuda.Event | None) -> None:
-        self._pictures, self._labels, self._arrived = pictures, labels, arrived
+    def __init__(self, tensors: Sequence[Tensor], arrived: torch.cuda.Event | None) -> None:
+        self._tensors, self._arrived = tensors, arrived
 
-    def received(self) -> tuple[Tensor, Tensor]:
+    def received(self) -> Taken:
         """The batch for the stream that asks: its later work waits for the copy, the CPU not."""
         if self._arrived is not None:
-            stream = torch.cuda.current_stream(self._pictures.device)
+            stream = torch.cuda.current_stream(self._tensors[0].device)
             stream.wait_event(self._arrived)
-            for tensor in (self._pictures, self._labels):
+            for tensor in self._tensors:
                 # Memory of the copying stream: it may be given out again only after this stream.
                 tensor.record_stream(stream)
-        return self._pictures, self._labels
+        return Taken(*self._tensors)
 
 
 class _Slot:
-    """One host buffer; filled again only when the copy out of it has arrived."""
+    """A host buffer for each kind of array; filled again only when the copies out have arrived."""
 
-    def __init__(self, shape: tuple[int, ...], *, pinned: bool) -> None:
-        self._shape, self._pinned, self._length = shape, pinned, 0
+    def __init__(self, like: Sequence[NDArray[Any]], *, pinned: bool) -> None:
+        """The buffers have the types of `like`, and its shapes but for the count of rows."""
+        self._shapes = [(a.shape[1:], torch.from_numpy(np.empty(0, a.dtype)).dtype) for a in like]
+        self._pinned, self._length, self._room = pinned, 0, -1
         self._arrived: torch.cuda.Event | None = None
         self._make_room(0)
 
-    def fill(
-        self, data: NDArray[np.uint8], rows: NDArray[np.int64], labels: NDArray[np.int64]
-    ) -> None:
+    def fill(self, sources: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> None:
+        """Gather the rows of each array; all have the same count of rows."""
         if self._arrived is not None:
             self._arrived.synchronize()
-        if len(rows) > len(self._labels):
-            self._make_room(len(rows))
-        self._length = len(rows)
-        # "clip" because numpy gathers by way of a copy when it has to raise; rows are in range.
-        np.take(data, rows, axis=0, out=self._pictures.numpy()[: len(rows)], mode="clip")
-        self._labels.numpy()[: len(rows)] = labels
+        self._length = len(sources[0][1])
+        self._make_room(self._length)
+        for buffer, (array, rows) in zip(self._buffers, sources, strict=True):
+            # "clip" because numpy gathers by way of a copy when it has to raise; rows are in range.
+            np.take(array, rows, axis=0, out=buffer.numpy()[: self._length], mode="clip")
 
     def copied(self, device: torch.device, copies: torch.cuda.Stream | None) -> _Copied:
         with torch.cuda.stream(copies):  # of None: nothing
-            pictures, labels = (
-                tensor[: self._length].to(device, non_blocking=True, copy=True)
-                for tensor in (self._pictures, self._labels)
-            )
+            tensors = [
+                buffer[: self._length].to(device, non_blocking=True, copy=True)
+                for buffer in self._buffers
+            ]
             if copies is not None:
                 self._arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
                 self._arrived.record(copies)
-        return _Copied(pictures, labels, self._arrived)
+        return _Copied(tensors, self._arrived)
 
     def _make_room(self, count: int) -> None:
-        self._pictures = torch.empty(
-            (count, *self._shape), dtype=torch.uint8, pin_memory=self._pinned
-        )
-        self._labels = torch.empty(count, dtype=torch.int64, pin_memory=self._pinned)
+        if count <= self._room:
+            return
+        self._room = count
+        self._buffers = [
+            torch.empty((count, *shape), dtype=kind, pin_memory=self._pinned)
+            for shape, kind in self._shapes
+        ]
 
 
 def _copying_stream(device: torch.device) -> torch.cuda.Stream | None:
@@ -198,15 +222,21 @@ def place_pictures(
     seed: int,
     device: torch.device,
     reading: Reading = "auto",
+    vectors: Tensor | None = None,
 ) -> Pictures:
-    """The `rows` of `data` where they are read from; `labels` (N,) int64 belong to the rows."""
+    """The `rows` of `data` where they are read from; `labels` (N,) int64 and `vectors` (N, V)
+    float32 belong to the rows."""
     if reading == "auto":
         reading = "resident" if has_room(device, split_bytes(data, rows)) else "streamed"
     if reading == "streamed":
-        return StreamedPictures(data, rows, labels, seed, device)
+        return StreamedPictures(data, rows, labels, seed, device, vectors)
     if device.type == "cpu":
-        return MappedPictures(data, rows, labels, seed)
-    return ResidentPictures(data, rows, labels, seed, device)
+        return MappedPictures(data, rows, labels, seed, vectors)
+    return ResidentPictures(data, rows, labels, seed, device, vectors)
+
+
+def _at(vectors: Tensor | None, rows: Tensor) -> Tensor | None:
+    return None if vectors is None else vectors[rows]
 
 
 def has_room(device: torch.device, size: int) -> bool:

@@ -32,10 +32,16 @@ class Share:
             raise ValueError(f"rank {self.rank} is not one of {self.world}")
 
     @property
+    def own(self) -> slice:
+        """What this rank has of anything that is drawn for the whole batch."""
+        first, last = (self.size * rank // self.world for rank in (self.rank, self.rank + 1))
+        return slice(first, last)
+
+    @property
     def places(self) -> range:
         """The places of this rank in the sequence of epochs, counted from 0."""
-        first, last = (self.size * rank // self.world for rank in (self.rank, self.rank + 1))
-        return range(self.images_seen + first, self.images_seen + last)
+        own = self.own
+        return range(self.images_seen + own.start, self.images_seen + own.stop)
 
     def following(self) -> "Share":
         """The share of the same rank in the batch after this one."""

@@ -1,6 +1,6 @@
 """A run's folder: its config, its lock, its statistics, and whether it may be gone on with.
 
-runs/NAME/  config.json  stats.jsonl  previews/*.png  checkpoints/<images seen>/
+runs/NAME/  config.json  stats.jsonl  tensorboard/  previews/*.png  checkpoints/<images seen>/
 """
 
 import fcntl
@@ -16,19 +16,30 @@ from dataset.config import to_mapping
 from dataset.errors import ConfigError, DataError
 from train.checkpoint import Checkpoint, checkpoint_folders, load_checkpoint
 from train.config import TrainConfig
+from train.learning_rate import learning_rate
 
 log = logging.getLogger(__name__)
 
-# Keys that do not change what is learnt: a run may go on with other values of these.
+# Keys that change nothing learnt but, some of them, its rounding and which activations drop out:
+# a run may go on with others.
 FREE_KEYS = (
+    "name",  # the folder's; a run may be renamed
     "pack",  # the content hash is compared instead of the path
     "device",
     "reading",
     "threads",
+    "compile",
+    "deterministic",
+    "micro_batch",
+    "parallel",
+    "rank_timeout_s",
     "checkpoint_every_images",
+    "snapshot_every_images",
     "keep_last",
     "stats_every_steps",
+    "rollbacks",
     "preview",
+    "validation",
 )
 
 
@@ -57,7 +68,7 @@ class RunFolder:
 
     def set_aside(self) -> None:
         """Start afresh: rename an existing run to NAME.1, NAME.2 ...; nothing is deleted."""
-        if not (self.path / "config.json").exists():
+        if not (self.path / "config.json").exists() and not checkpoint_folders(self.path):
             return
         number = 1
         while (old := self.path.with_name(f"{self.path.name}.{number}")).exists():
@@ -65,22 +76,33 @@ class RunFolder:
         self.path.rename(old)
         log.info("the run that was in %s is now in %s", self.path, old)
 
-    def resume(self, config: TrainConfig, pack_hash: str) -> Checkpoint | None:
-        """The checkpoint to go on from, None for a new run.
+    def check(self, config: TrainConfig, pack_hash: str) -> Checkpoint | None:
+        """The checkpoint to go on from, None for a new run; nothing is written.
 
-        Raises ConfigError naming the key if the folder holds a run of another config or pack.
+        Raises ConfigError naming the key if the folder holds a run of another config or pack, or
+        one that is beyond the budget.
         """
         if (self.path / "config.json").exists():
-            self._compare(self._read_config(), to_mapping(config))
+            self._compare(self._read_config(), config)
         checkpoint = load_checkpoint(self.path) if checkpoint_folders(self.path) else None
-        if checkpoint is not None and checkpoint.pack_hash != pack_hash:
+        if checkpoint is None:
+            return None
+        self._compare(to_mapping(checkpoint.config), config)
+        if checkpoint.pack_hash != pack_hash:
             raise ConfigError(
                 f"{self.path} was trained on another pack (its content was"
                 f" {checkpoint.pack_hash[:12]}, --packed has {pack_hash[:12]}); choose another"
                 " --name, or --restart"
             )
+        if checkpoint.config.images != config.images:
+            _check_budget(checkpoint, config)
+        return checkpoint
+
+    def resume(self, config: TrainConfig, pack_hash: str) -> Checkpoint | None:
+        """As `check`; from now on the folder is that of `config`."""
+        checkpoint = self.check(config, pack_hash)
         write_json(self.path / "config.json", to_mapping(config))
-        self._cut_stats(checkpoint.images_seen if checkpoint else 0)
+        self.cut_stats(checkpoint.images_seen if checkpoint else 0)
         return checkpoint
 
     def add_stats(self, line: Mapping[str, Any]) -> None:
@@ -89,18 +111,23 @@ class RunFolder:
             file.write(json.dumps(line) + "\n")
 
     def read_stats(self) -> list[dict[str, Any]]:
-        """All whole lines of figures, oldest first; a line torn by a kill is left out."""
+        """All whole lines of figures, oldest first; a line that is none, such as one torn by a
+        kill, is left out."""
         if not self.stats.exists():
             return []
         lines: list[dict[str, Any]] = []
-        for text in self.stats.read_text(encoding="utf-8").splitlines():
+        for text in self.stats.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
+                line = json.loads(text)
+            except ValueError:
+                line = None
+            if isinstance(line, dict) and isinstance(line.get("images"), int):
+                lines.append(line)
+            else:
                 log.debug("left out a torn line of %s", self.stats)
         return lines
 
-    def _cut_stats(self, images_seen: int) -> None:
+    def cut_stats(self, images_seen: int) -> None:
         """Drop the figures of work that was lost after the checkpoint gone on from."""
         kept = [line for line in self.read_stats() if line["images"] <= images_seen]
         write_text(self.stats, "".join(json.dumps(line) + "\n" for line in kept))
@@ -115,17 +142,48 @@ class RunFolder:
             raise DataError(f"{path} is damaged; choose another --name, or --restart")
         return table
 
-    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    def _compare(self, before: Mapping[str, Any], config: TrainConfig) -> None:
         # What an older version did not know of is now at its default, which changes nothing.
         unknown_then = _flat(to_mapping(TrainConfig(name=self.path.name)))
-        then, wanted = unknown_then | _flat(before), _flat(now)
+        then, wanted = unknown_then | _flat(before), _flat(to_mapping(config))
         for key in sorted(then.keys() | wanted.keys()):
-            if key.split(".")[0] in FREE_KEYS or then.get(key) == wanted.get(key):
+            if _is_free(key, config) or then.get(key) == wanted.get(key):
                 continue
             raise ConfigError(
                 f"{self.path} holds a run with {key} = {then.get(key)!r}, now it is"
                 f" {wanted.get(key)!r}; choose another --name, or --restart"
             )
+
+
+def _is_free(key: str, config: TrainConfig) -> bool:
+    """Whether a run of `config` may go on with another value of `key`."""
+    if key == "micro_batch" and config.network == "favicon":
+        return False  # it keeps statistics of what goes through it at once
+    return key == "images" or key.split(".")[0] in FREE_KEYS
+
+
+def _check_budget(checkpoint: Checkpoint, config: TrainConfig) -> None:
+    """Say what another budget does to a run; raise ConfigError for one that is spent already."""
+    before, seen = checkpoint.config.images, checkpoint.images_seen
+    if config.images < min(seen, before):
+        raise ConfigError(
+            f"{checkpoint.run} has seen {seen} images already, images is {config.images} now;"
+            f" leave it at {before}, choose another --name, or --restart"
+        )
+    if config.decay != "cosine":
+        log.info("the budget is %d images now, it was %d", config.images, before)
+        return
+    old, new = (learning_rate(c, seen) for c in (checkpoint.config, config))
+    log.warning(
+        "the budget is %d images now, it was %d: with decay cosine the learning rate jumps from"
+        " %.3g to %.3g here, and what is learnt is not what a run of %d images learns from its"
+        " start; decay sqrt or constant can be prolonged without a trace",
+        config.images,
+        before,
+        old,
+        new,
+        config.images,
+    )
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

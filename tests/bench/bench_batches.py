@@ -12,8 +12,8 @@ from dataset.pack_writer import write_pack
 from dataset.packed import PackedDataset
 from dataset.provenance import Provenance
 from tests.bench.stopwatch import race, show
+from train.augment_config import AugmentConfig
 from train.batches import DeviceBatches, load_split, to_signed
-from train.config import AugmentConfig
 from train.device_data import Reading
 
 COUNT, BATCH, WORKERS = 51_200, 128, 2

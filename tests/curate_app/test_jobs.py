@@ -96,7 +96,7 @@ def test_job_that_fails_says_why_in_its_own_line(at_work: Jobs) -> None:
     job = at_work.start("pack", ["--set=size=1"], "Pack too small")
     assert at_work.wait(job, 60)
     assert (job.state, job.exit_code) == ("failed", 2)
-    assert job.error == "the configuration: size is 1; it must be 8 to 512 pixels"
+    assert job.error == "--set: size is 1; it must be 8 to 512 pixels"
 
 
 def test_one_job_of_a_kind_runs_at_a_time_and_the_others_wait(at_work: Jobs, endless: Path) -> None:

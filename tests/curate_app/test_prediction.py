@@ -90,6 +90,7 @@ def painted_looks(count: int, seed: int) -> tuple[Looks, dict[str, Doubles]]:
 
 
 @pytest.mark.parametrize("fact", ["brightness", "colour", "sharpness"])
+@pytest.mark.slow
 def test_quality_that_lies_in_one_fact_is_learned_from_120_pictures(fact: str) -> None:
     looks, facts = painted_looks(400, seed=3)
     space = FeatureSpace([block_of(looks)])
@@ -106,6 +107,7 @@ def test_quality_that_lies_in_one_fact_is_learned_from_120_pictures(fact: str) -
     assert (deviations > 0).all()
 
 
+@pytest.mark.slow
 def test_what_is_liked_in_the_middle_is_learned_too() -> None:
     looks, facts = painted_looks(500, seed=4)
     space = FeatureSpace([block_of(looks)])
@@ -117,6 +119,7 @@ def test_what_is_liked_in_the_middle_is_learned_too() -> None:
     assert area_under_curve(scores.astype(float), wanted[250:] > 0) > 0.85
 
 
+@pytest.mark.slow
 def test_noise_is_told_to_be_no_better_than_guessing() -> None:
     looks, _facts = painted_looks(160, seed=5)
     space = FeatureSpace([block_of(looks)])
@@ -210,6 +213,7 @@ def test_folds_have_kept_and_rejected_ones_alike() -> None:
     assert max(np.bincount(folds)) - min(np.bincount(folds)) <= 1
 
 
+@pytest.mark.slow
 def test_copies_do_not_make_noise_look_learned() -> None:
     """Every picture three times, each triple judged by lot: kept apart, nothing is foretold."""
     rng = np.random.default_rng(8)

@@ -18,7 +18,7 @@ from dataset.command_line import CommandLine
 from dataset.errors import ConfigError, DataError, DisallowedError, PictureError, WorldError
 from dataset.image_store import ImageStore
 from dataset.packed import PackedDataset
-from dataset.progress import Progress, set_progress_mode, track
+from dataset.progress import Progress, clock, set_progress_mode, track
 from tests.dataset.pictures import scene_bytes
 
 
@@ -79,6 +79,14 @@ def test_progress_for_a_program_is_json_lines(capsys: pytest.CaptureFixture[str]
         set_progress_mode("auto")
     last = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert (last["done"], last["total"], last["unit"], last["final"]) == (5, 5, "things", True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0:00"), (754, "12:34"), (3600, "1:00:00"), (1_224_000, "340:00:00")],
+)
+def test_long_work_is_told_in_hours(seconds: float, said: str) -> None:
+    assert clock(seconds) == said
 
 
 def test_short_work_says_nothing_and_quiet_never_does(capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,5 +64,9 @@ def test_a_wrong_value_is_blamed_on_whoever_gave_it() -> None:
         load_config(PackConfig, {"seed": 1}, ["size=abc"], origin="pack.toml")
     with pytest.raises(ConfigError, match=r"^seed in pack\.toml is 'x'"):
         load_config(PackConfig, {"seed": "x"}, ["size=64"], origin="pack.toml")
+    with pytest.raises(ConfigError, match=r"^--set: size is -1; "):
+        load_config(PackConfig, {"seed": 1}, ["size=-1"], origin="pack.toml")
+    with pytest.raises(ConfigError, match=r"^pack\.toml: size is -1; "):
+        load_config(PackConfig, {"size": -1}, ["seed=1"], origin="pack.toml")
     with pytest.raises(ConfigError, match="unknown key sise in --set; did you mean size"):
         load_config(PackConfig, {}, ["sise=64"], origin="pack.toml")

@@ -71,6 +71,68 @@ def test_dry_runs_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_every_option_of_drawing_reaches_the_manifest(run: Path, tmp_path: Path) -> None:
+    arguments = ["--sampler", "heun", "--spacing", "logsnr", "--guidance", "3", "--orthogonal"]
+    arguments += ["--guidance-between", "0.1", "9", "--rescale", "0.5", "--precision", "float32"]
+    arguments += ["--churn", "4", "--churn-between", "0.2", "7", "--churn-noise", "1.003"]
+    assert main(["draw", str(run), "--count", "1", "--out", str(tmp_path), *arguments, *FEW]) == 0
+    manifest = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+    assert (
+        manifest.items()
+        >= {
+            "sampler": "heun",
+            "steps": 2,
+            "spacing": "logsnr",
+            "churn": 4.0,
+            "churn_from": 0.2,
+            "churn_to": 7.0,
+            "churn_noise": 1.003,
+            "guidance": 3.0,
+            "guidance_from": 0.1,
+            "guidance_to": 9.0,
+            "rescale": 0.5,
+            "orthogonal": True,
+            "precision": "float32",
+        }.items()
+    )
+    options = ["--sampler", "unipc", "--order", "2", "--replace"]
+    assert main(["draw", str(run), "--count", "1", "--out", str(tmp_path), *options, *FEW]) == 0
+    assert json.loads((tmp_path / "manifest.json").read_text("utf-8"))["order"] == 2
+    options = ["--sampler", "dpm++2m-sde", "--eta", "0.5", "--replace"]
+    assert main(["draw", str(run), "--count", "1", "--out", str(tmp_path), *options, *FEW]) == 0
+    assert json.loads((tmp_path / "manifest.json").read_text("utf-8"))["eta"] == 0.5
+
+
+def test_a_range_without_an_upper_end_is_drawn_and_recorded_as_json_has_it(
+    run: Path, tmp_path: Path
+) -> None:
+    arguments = ["--sampler", "heun", "--churn", "4", "--churn-between", "0", "inf"]
+    arguments += ["--guidance-between", "0.1", "inf"]
+    assert main(["draw", str(run), "--count", "1", "--out", str(tmp_path), *arguments, *FEW]) == 0
+    manifest = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+    assert (manifest["churn_to"], manifest["guidance_to"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "given", [["--steps", "5000"], ["--label", "bat"], ["--from", "absent.png"]]
+)
+def test_a_dry_run_refuses_what_drawing_would(
+    run: Path, given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["draw", str(run), "--dry-run", *given]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_checkpoint_may_be_given_from_inside_its_folder(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = shutil.copytree(run, tmp_path / "run")
+    (newest,) = (copied / "checkpoints").glob("*48")
+    monkeypatch.chdir(newest)
+    assert main(["draw", ".", "--count", "1", *FEW]) == 0
+    assert (copied / "samples" / "00000.png").is_file()
+
+
 def test_draw_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["draw", str(run), "--count", "1", "--out", str(tmp_path), "--json", *FEW]
     assert main(arguments) == 0
@@ -87,6 +149,17 @@ def test_draw_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["draw", "{run}", "--label", "bat"], 2, "did you mean bar"),
         (["draw", "{run}", "--steps", "100000"], 2, "steps"),
         (["draw", "{run}", "--count", "0"], 2, "count"),
+        (["draw", "{run}", "--per-class", "0"], 2, "per_class is 0; it must be 1 or more"),
+        (["draw", "{run}", "--steps", "0"], 2, "steps"),
+        (["draw", "{run}", "--guidance", "-1"], 2, "guidance"),
+        (["draw", "{run}", "--guidance-between", "3", "2"], 2, "sigma_from"),
+        (["draw", "{run}", "--rescale", "1.5"], 2, "rescale"),
+        (["draw", "{run}", "--eta", "nan"], 2, "eta"),
+        (["draw", "{run}", "--churn", "-2"], 2, "churn"),
+        (["draw", "{run}", "--eta", "0.5"], 2, "eta is of sampler ddim and dpm++2m-sde"),
+        (["draw", "{run}", "--sampler", "ddim", "--churn", "4"], 2, "churn is of sampler heun"),
+        (["draw", "{run}", "--sampler", "ddpm", "--order", "2"], 2, "order is of sampler unipc"),
+        (["draw", "{run}", "--churn-between", "1", "1"], 2, "churn_from"),
         (["novelty", "{missing}", "--packed", "{pack}"], 2, "no folder"),
         (["novelty", "{empty}", "--packed", "{pack}"], 3, "no pictures"),
         (["novelty", "{samples}", "--packed", "{missing}"], 2, "no pack"),
@@ -130,7 +203,16 @@ def test_failures_are_one_line_and_their_code(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["draw"], ["novelty", "x"], ["draw", "x", "--sampler", "no"], ["paint"]]
+    "arguments",
+    [
+        [],
+        ["draw"],
+        ["novelty", "x"],
+        ["draw", "x", "--sampler", "no"],
+        ["draw", "x", "--spacing", "no"],
+        ["draw", "x", "--order", "4"],
+        ["paint"],
+    ],
 )
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:

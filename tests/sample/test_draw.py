@@ -15,12 +15,24 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from dataset.errors import ConfigError, DataError
-from sample.draw import DrawConfig, default_folder, draw, draw_batch, plan_pictures
+from sample.draw import (
+    DrawConfig,
+    default_folder,
+    draw,
+    draw_batch,
+    known_labels,
+    plan_pictures,
+)
 from tests.train.drawn_pack import tiny_config, write_drawn_pack
 from train.checkpoint import Checkpoint, load_checkpoint
+from train.drawing import Sampling
+from train.guidance import Guidance
 from train.loop import train
+from train.samplers import SolverOptions
+from train.upscale_config import UpscaleConfig
 
-CONFIG = DrawConfig(steps=3, count=6, device="cpu")
+QUICK = Sampling(steps=3, guidance=Guidance(scale=2.0))
+CONFIG = DrawConfig(sampling=QUICK, count=6, device="cpu")
 
 
 @pytest.fixture
@@ -50,7 +62,7 @@ def test_numbered_pictures_a_sheet_and_a_manifest(checkpoint: Checkpoint, tmp_pa
     assert labels == ["bar"] * 3 + ["block"] * 3
     assert manifest["fingerprint"] == checkpoint.fingerprint
     assert manifest["pack_hash"] == checkpoint.pack_hash
-    assert (manifest["sampler"], manifest["steps"], manifest["guidance"]) == ("ddim", 3, 2.0)
+    assert (manifest["sampler"], manifest["steps"], manifest["guidance"]) == ("dpm++2m", 3, 2.0)
 
 
 def test_every_picture_says_how_it_was_drawn(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -61,18 +73,48 @@ def test_every_picture_says_how_it_was_drawn(checkpoint: Checkpoint, tmp_path: P
             "label": "1",
             "label_name": "block",
             "fingerprint": checkpoint.fingerprint,
-            "sampler": "ddim",
+            "sampler": "dpm++2m",
             "steps": "3",
+            "spacing": "karras",
             "guidance": "2.0",
-            "eta": "0.0",
+            "guidance_from": "0.0",
+            "guidance_to": "None",
+            "rescale": "0.0",
+            "orthogonal": "False",
+            "precision": "auto",
         }
 
 
-@pytest.mark.parametrize("ancestral", [True, False])
-def test_a_picture_s_seed_alone_decides_it(
-    checkpoint: Checkpoint, tmp_path: Path, ancestral: bool
+@pytest.mark.parametrize(
+    ("sampler", "options", "told"),
+    [
+        ("ddim", SolverOptions(eta=0.25), {"eta": "0.25", "spacing": "linear"}),
+        ("dpm++2m-sde", SolverOptions(), {"eta": "1.0"}),
+        ("heun", SolverOptions(churn=4.0, churn_to=9.0), {"churn": "4.0", "churn_to": "9.0"}),
+        ("unipc", SolverOptions(order=2), {"order": "2"}),
+    ],
+)
+def test_a_picture_says_which_options_its_sampler_had(
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    sampler: str,
+    options: SolverOptions,
+    told: dict[str, str],
 ) -> None:
-    config = replace(CONFIG, sampler="ddpm" if ancestral else "ddim", eta=1.0, labels=("bar",))
+    guidance = Guidance(scale=3.0, sigma_from=0.5, sigma_to=4.0, rescale=0.7, orthogonal=True)
+    sampling = Sampling(sampler=sampler, steps=2, options=options, guidance=guidance)
+    draw(checkpoint, DrawConfig(sampling=sampling, count=1, device="cpu"), tmp_path)
+    told |= {"sampler": sampler, "guidance": "3.0", "guidance_from": "0.5", "guidance_to": "4.0"}
+    told |= {"rescale": "0.7", "orthogonal": "True"}
+    with Image.open(tmp_path / "00000.png") as image:
+        assert told.items() <= image.info.items()
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "dpm++2m"])
+def test_a_picture_s_seed_alone_decides_it(
+    checkpoint: Checkpoint, tmp_path: Path, sampler: str
+) -> None:
+    config = replace(CONFIG, sampling=replace(QUICK, sampler=sampler), labels=("bar",))
     draw(checkpoint, config, tmp_path / "together")
     draw(checkpoint, replace(config, batch=1), tmp_path / "alone")
     draw(checkpoint, replace(config, seed=4, count=1), tmp_path / "fifth")
@@ -144,7 +186,16 @@ def test_a_killed_drawing_is_gone_on_with_and_no_picture_is_torn(run: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    "change", [{"steps": 4}, {"guidance": 1.0}, {"seed": 1}, {"sampler": "ddpm"}, {"count": 4}]
+    "change",
+    [
+        {"sampling": replace(QUICK, steps=4)},
+        {"sampling": replace(QUICK, guidance=Guidance(scale=1.0))},
+        {"sampling": replace(QUICK, guidance=Guidance(scale=2.0, orthogonal=True))},
+        {"sampling": replace(QUICK, sampler="ddpm")},
+        {"sampling": replace(QUICK, spacing="logsnr")},
+        {"seed": 1},
+        {"count": 4},
+    ],
 )
 def test_pictures_drawn_otherwise_are_replaced_only_on_demand(
     checkpoint: Checkpoint, tmp_path: Path, change: dict[str, object]
@@ -203,6 +254,38 @@ def test_a_model_without_classes_draws_without(tmp_path: Path) -> None:
         draw(checkpoint, replace(CONFIG, labels=("dog",)), tmp_path / "x")
 
 
+def test_a_network_that_hears_no_classes_is_asked_for_none(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    deaf = replace(checkpoint, config=replace(checkpoint.config, network="favicon"))
+    assert known_labels(checkpoint) == ["bar", "block"]
+    assert known_labels(deaf) == []
+    with pytest.raises(ConfigError, match="without classes"):
+        draw(deaf, replace(CONFIG, labels=("bar",)), tmp_path / "x")
+
+
+def test_an_autoencoder_draws_from_its_prior(tmp_path: Path) -> None:
+    pack = write_drawn_pack(tmp_path / "p.h5")
+    small = {"base_channels": 8, "multipliers": [1, 2], "blocks": 1}
+    outcome = train(tiny_config(pack, kind="vae", images=16, vae=small), tmp_path / "runs")
+    checkpoint = load_checkpoint(outcome.checkpoint)
+    done = draw(checkpoint, replace(CONFIG, count=3), tmp_path / "s")
+    assert done.drawn == 3
+    with Image.open(done.folder / "00001.png") as image:
+        expected = {"seed": "1", "label": "-1", "label_name": "", "sampler": "prior"}
+        assert dict(image.info) == {**expected, "fingerprint": checkpoint.fingerprint}
+    assert draw(checkpoint, replace(CONFIG, count=3), tmp_path / "s").drawn == 0
+    with pytest.raises(ConfigError, match="without classes"):
+        draw(checkpoint, replace(CONFIG, labels=("bar",)), tmp_path / "x")
+
+
+def test_a_model_that_enlarges_does_not_draw(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    config = replace(checkpoint.config, upscale=UpscaleConfig(from_size=4))
+    with pytest.raises(ConfigError, match="enlarges"):
+        draw(replace(checkpoint, config=config), CONFIG, tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
 def test_an_unknown_class_names_the_nearest(checkpoint: Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean block"):
         draw(checkpoint, replace(CONFIG, labels=("blok",)), tmp_path / "s")
@@ -215,7 +298,7 @@ def test_more_steps_than_the_model_has_are_refused_before_drawing(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="steps"):
-        draw(checkpoint, replace(CONFIG, steps=5000), tmp_path / "s")
+        draw(checkpoint, replace(CONFIG, sampling=replace(QUICK, steps=5000)), tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 
@@ -255,15 +338,11 @@ def test_a_damaged_checkpoint_is_refused(checkpoint: Checkpoint, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("sampler", "euler"),
-        ("steps", 0),
         ("count", 0),
         ("per_class", -1),
         ("batch", -1),
         ("seed", -1),
-        ("guidance", -0.5),
-        ("guidance", float("nan")),
-        ("eta", 1.1),
+        ("seed", 2**62),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(name: str, value: object) -> None:

@@ -61,7 +61,6 @@ def tiny_config(pack: Path, **changes: Any) -> TrainConfig:
         "batch": 8,
         "lr": 1e-3,
         "warmup_images": 8,
-        "ema_half_life_images": 16,
         "checkpoint_every_images": 24,
         "stats_every_steps": 2,
         "device": "cpu",

@@ -12,11 +12,14 @@ from dataset.errors import ConfigError
 from tests.train.drawn_pack import drawn_pictures, tiny_config
 from tests.train.test_unet import small
 from train.augment import CONDITIONS, augmented, sampled_transformations, warped
+from train.augment_config import AugmentConfig
 from train.batches import to_signed
 from train.checkpoint import load_checkpoint
-from train.config import AugmentConfig
+from train.condition import Condition, of_labels
+from train.denoiser import everywhere
 from train.loop import train
-from train.unet import UNet
+from train.network_config import Told
+from train.networks.unet import UNet
 
 SHAPES = [(1, 8, 8), (3, 8, 8), (4, 8, 8), (3, 8, 12)]
 STILL = {"x_flip": False, "scaling": 0.0, "rotation": 0.0, "anisotropy": 0.0, "translation": 0.0}
@@ -262,20 +265,23 @@ def test_a_network_that_hears_of_augmentation_starts_from_the_same_weights() -> 
     networks = []
     for hears in (False, True):
         torch.manual_seed(3)
-        networks.append(UNet(small(), (3, 8, 8), 2, augmented=hears).state_dict())
+        told = Told(classes=2, augmented=hears)
+        networks.append(UNet(small(), (3, 8, 8), told).state_dict())
     plain, hearing = networks
-    assert hearing.keys() - plain.keys() == {"augmentation.weight"}
+    assert hearing.keys() - plain.keys() == {"embedding.augmentation.weight"}
     assert all(torch.equal(plain[name], hearing[name]) for name in plain)
 
 
 def test_to_the_network_zeros_are_no_augmentation_and_others_change_what_it_says() -> None:
-    unet = UNet(small(), (3, 8, 8), 2, augmented=True).requires_grad_(False)
+    unet = UNet(small(), (3, 8, 8), Told(classes=2, augmented=True)).requires_grad_(False)
     for parameter in unet.parameters():
         parameter.add_(torch.randn(parameter.shape) * 0.1)
-    inputs = torch.randn(2, 3, 8, 8), torch.tensor([1.0, 2.0]), torch.tensor([0, 1])
-    told = torch.zeros(2, CONDITIONS)
-    assert torch.equal(unet(*inputs), unet(*inputs, told))
-    assert not torch.allclose(unet(*inputs), unet(*inputs, told + 1.0), atol=1e-3)
+    inputs = torch.randn(2, 3, 8, 8), torch.tensor([1.0, 2.0])
+    labels, nothing = torch.tensor([0, 1]), torch.zeros(2, CONDITIONS)
+    untold = unet(*inputs, Condition(labels=labels))
+    assert torch.equal(untold, unet(*inputs, Condition(labels=labels, augmentation=nothing)))
+    told = unet(*inputs, Condition(labels=labels, augmentation=nothing + 1.0))
+    assert not torch.allclose(untold, told, atol=1e-3)
 
 
 def test_an_augmented_run_learns_is_resumed_to_the_bit_and_drawn_from(
@@ -292,6 +298,7 @@ def test_an_augmented_run_learns_is_resumed_to_the_bit_and_drawn_from(
         for name in ("model.safetensors", "state.safetensors"):
             assert (one / name).read_bytes() == (other / name).read_bytes()
     denoiser = load_checkpoint(whole.run).denoiser()
-    x0, _ = denoiser.predict(torch.randn(1, 3, 8, 8), torch.tensor([500]))
+    noisy = torch.randn(1, 3, 8, 8)
+    x0 = denoiser.denoise(noisy, everywhere(1.0, noisy), of_labels(torch.tensor([0])))
     assert torch.isfinite(x0).all()
-    assert load_checkpoint(whole.run).model_tensors()["augmentation.weight"].any()
+    assert load_checkpoint(whole.run).model_tensors()["embedding.augmentation.weight"].any()

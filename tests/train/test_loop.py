@@ -10,32 +10,17 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from dataset.errors import ConfigError, DataError, WorldError
-from dataset.packed import PackedDataset
+from dataset.progress import set_progress_mode
+from tests.train.compared_runs import assert_same, figures
 from tests.train.drawn_pack import tiny_config, write_drawn_pack
-from train.checkpoint import MODEL, STATE, checkpoint_folders, load_checkpoint
-from train.diffusion import Denoiser
-from train.loop import Run, find_device, stop_requests, train
-from train.preview import draw_preview
+from train.checkpoint import MODEL, checkpoint_folders, load_checkpoint
+from train.denoiser import Denoiser
+from train.device import find_device
+from train.loop import Run, train
+from train.preparation import prepare
+from train.preview import drawn_panel, side_by_side
 from train.run_folder import RunFolder
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    """Everything that the latest checkpoint holds."""
-    folder = checkpoint_folders(run)[-1]
-    return load_file(folder / MODEL) | load_file(folder / STATE)
-
-
-def assert_same(one: Path, other: Path) -> None:
-    ours, theirs = weights(one), weights(other)
-    assert ours.keys() == theirs.keys()
-    for name, tensor in ours.items():
-        assert torch.equal(tensor, theirs[name]), name
-
-
-def figures(run: Path) -> list[tuple[int, float]]:
-    """Images and loss of each line of figures."""
-    lines = RunFolder(run.parent, run.name).read_stats()
-    return [(line["images"], line["loss"]) for line in lines]
+from train.stopping import stop_requests
 
 
 class Stop(Exception):
@@ -68,7 +53,15 @@ def test_a_run_leaves_config_figures_previews_and_checkpoints(pack: Path, tmp_pa
     ]
     assert [images for images, _ in figures(run)] == [16, 24, 40, 48]
     line = RunFolder(tmp_path, "test").read_stats()[0]
-    assert line.keys() == {"images", "loss", "lr", "images_per_s", "grad_norm", "skipped"}
+    assert line.keys() == {
+        "images",
+        "loss",
+        "lr",
+        "images_per_s",
+        "grad_norm",
+        "skipped",
+        "gflops",
+    }
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
@@ -125,7 +118,7 @@ def test_a_stop_between_checkpoints_loses_no_step(pack: Path, tmp_path: Path) ->
     config = tiny_config(pack, images=80, checkpoint_every_images=80)
     whole = train(config, tmp_path / "whole").run
     folder = StoppingFolder(tmp_path / "parts", "test")
-    run = Run(config, folder, PackedDataset(pack), torch.device("cpu"))
+    run = Run(config, folder, prepare(config), torch.device("cpu"))
     with folder.locked(), pytest.raises(KeyboardInterrupt):
         run.go()
     assert load_checkpoint(folder.path).images_seen == 40  # one step after the signal
@@ -153,7 +146,6 @@ def test_a_finished_run_says_so_and_is_left_alone(pack: Path, tmp_path: Path) ->
     ("changes", "key"),
     [
         ({"lr": 5e-4}, "lr"),
-        ({"images": 96}, "images"),
         ({"unet": {"base_channels": 16}}, "unet.base_channels"),
         ({"diffusion": {"schedule": "linear"}}, "diffusion.schedule"),
     ],
@@ -221,18 +213,24 @@ def test_only_the_last_checkpoints_are_kept(pack: Path, tmp_path: Path) -> None:
     assert [path.name for path in (run / "checkpoints").glob(".*")] == []
 
 
-def test_previews_are_drawn_with_the_averaged_weights(pack: Path, tmp_path: Path) -> None:
-    config = tiny_config(pack, lr=0.02, ema_half_life_images=1000, ema_ramp=100.0)
+def test_previews_show_averaged_and_raw_weights_beside_each_other(
+    pack: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(pack, lr=0.02, ema_widths=[0.2])
     run = train(config, tmp_path).run
     shown = Image.open(run / "previews" / "000000048.png").convert("RGB").tobytes()
     checkpoint = load_checkpoint(run)
 
-    def sheet(denoiser: Denoiser) -> bytes:
-        names = checkpoint.label_names
-        return draw_preview(denoiser, config.preview, names, config.seed).tobytes()
+    def sheet(left: Denoiser, right: Denoiser) -> bytes:
+        panels = {
+            name: drawn_panel(denoiser, config.preview, checkpoint.label_names, config.seed)
+            for name, denoiser in (("averaged", left), ("raw", right))
+        }
+        return side_by_side(panels).tobytes()
 
-    assert shown == sheet(checkpoint.denoiser(ema=True))
-    assert shown != sheet(checkpoint.denoiser(ema=False))
+    averaged, raw = checkpoint.denoiser(ema=True), checkpoint.denoiser(ema=False)
+    assert shown == sheet(averaged, raw)
+    assert shown != sheet(averaged, averaged)
 
 
 def test_the_average_goes_on_where_it_was_and_not_from_the_start(
@@ -291,6 +289,90 @@ def test_twenty_unusable_batches_in_a_row_end_the_run(pack: Path, tmp_path: Path
     config = tiny_config(pack, images=800, lr=1e30, warmup_images=0, decay="constant")
     with pytest.raises(DataError, match=r"not finite.*lower lr"):
         train(config, tmp_path)
+
+
+def test_a_budget_that_is_no_whole_number_of_batches_is_never_overrun(
+    pack: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    set_progress_mode("json")
+    try:
+        outcome = train(tiny_config(pack, images=20), tmp_path)
+    finally:
+        set_progress_mode("auto")
+    assert outcome.images_seen == 24
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line[:1] == "{"]
+    last = [line for line in told if line["title"] == "train"][-1]
+    assert (last["done"], last["total"]) == (24, 24)
+    assert "GFLOP/s" in last["note"]
+    assert train(tiny_config(pack, images=20), tmp_path).was_finished
+
+
+@pytest.mark.parametrize("decay", ["constant", "sqrt"])
+def test_a_prolonged_run_is_the_longer_run_to_the_bit(
+    pack: Path, tmp_path: Path, decay: str
+) -> None:
+    long = tiny_config(pack, decay=decay, images=96)
+    whole = train(long, tmp_path / "whole").run
+    train(tiny_config(pack, decay=decay, images=44), tmp_path / "parts")  # ends at 48
+    parts = train(long, tmp_path / "parts").run
+    assert_same(whole, parts)
+    assert figures(whole) == figures(parts)
+
+
+def test_a_prolonged_cosine_goes_on_and_says_what_that_is(
+    pack: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tiny_config(pack), tmp_path)
+    outcome = train(tiny_config(pack, images=96), tmp_path)
+    assert outcome.images_seen == 96
+    assert "learning rate jumps" in caplog.text
+
+
+def test_a_run_may_end_sooner_than_it_was_meant_to_but_not_before_now(
+    pack: Path, tmp_path: Path
+) -> None:
+    train_until(24, tiny_config(pack, decay="constant", images=96), tmp_path)
+    assert train(tiny_config(pack, decay="constant", images=48), tmp_path).images_seen == 48
+    with pytest.raises(ConfigError, match="has seen 48 images already"):
+        train(tiny_config(pack, decay="constant", images=24), tmp_path)
+
+
+@pytest.mark.parametrize("at", [24, 48])
+def test_a_preview_lost_to_a_kill_after_its_checkpoint_is_drawn_on_going_on(
+    pack: Path, tmp_path: Path, at: int
+) -> None:
+    config = tiny_config(pack, preview={"every_images": 24})
+    whole = train(config, tmp_path / "whole").run
+    train_until(at, config, tmp_path / "parts")
+    missing = tmp_path / "parts" / "test" / "previews" / f"{at:09d}.png"
+    assert not missing.exists()
+    train(config, tmp_path / "parts")
+    drawn = missing.read_bytes()
+    assert drawn == (whole / "previews" / missing.name).read_bytes()
+    assert train(config, tmp_path / "parts").was_finished
+
+
+def test_a_preview_that_is_there_is_not_drawn_again(pack: Path, tmp_path: Path) -> None:
+    run = train(tiny_config(pack), tmp_path).run
+    preview = run / "previews" / "000000048.png"
+    before = preview.stat().st_mtime_ns
+    train(tiny_config(pack), tmp_path)
+    assert preview.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "vae"])
+def test_every_kind_is_learnt_resumed_and_shown(pack: Path, tmp_path: Path, kind: str) -> None:
+    vae = {"base_channels": 8, "multipliers": [1, 2], "latent_channels": 2}
+    config = tiny_config(pack, kind=kind, vae=vae, snapshot_every_images=24)
+    whole = train(config, tmp_path / "whole").run
+    train_until(24, config, tmp_path / "parts")
+    parts = train(config, tmp_path / "parts").run
+    assert_same(whole, parts)
+    assert (parts / "previews" / "000000048.png").exists()
+    assert sorted(path.name for path in (parts / "snapshots").iterdir()) == [
+        "000000024",
+        "000000048",
+    ]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
