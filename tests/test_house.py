@@ -1,6 +1,7 @@
 """The rules of the house that no linter knows: doors, names, sizes, docstrings."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,15 +42,21 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
     """The first names of everything that a module imports."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             found.add((node.module or "").split(".")[0])
-    return found
+    return frozenset(found)
 
 
 @pytest.mark.parametrize("library", DOORS)
@@ -66,12 +73,12 @@ def test_modules_stay_under_350_lines_and_say_what_they_own() -> None:
     for path in MODULES:
         text = path.read_text("utf-8")
         assert text.count("\n") < 350, name(path)
-        assert ast.get_docstring(ast.parse(text)), name(path)
+        assert ast.get_docstring(parsed(path)), name(path)
 
 
 def test_functions_stay_under_60_lines() -> None:
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
                 lines = node.end_lineno - node.lineno + 1
                 assert lines <= 62, f"{name(path)}:{node.name} has {lines} lines"
