@@ -59,17 +59,18 @@ def bench(
     """
     check(config, subject)
     try:
-        with settings(config, device), threads_as_in_training(device):
-            return _measured(config, subject, device, how)
+        with settings(config, device):
+            learner = make_learner(config, subject, device)
+            with threads_as_in_training(learner):
+                return _measured(learner, how)
     except torch.OutOfMemoryError as error:
         trial = steps_tried(subject, device, 0)
         raise memory_advice(error, config, trial, ALONE) from None
 
 
-def _measured(
-    config: TrainConfig, subject: Subject, device: torch.device, how: BenchConfig
-) -> dict[str, Any]:
-    learner, costs = make_learner(config, subject, device), estimate(config, subject)
+def _measured(learner: Learner, how: BenchConfig) -> dict[str, Any]:
+    config, subject, device = learner.config, learner.subject, learner.device
+    costs = estimate(config, subject)
     facts = {
         "config": config.name,
         "device": device_name(device),

@@ -26,7 +26,8 @@ class Gradients:
         self.device, self._micro_batch = device, config.micro_batch
         self._bfloat16 = uses_bfloat16(config, device)
         self._shares = share_count(config, weights.network, device) if weights.threaded else 1
-        workers = min(config.threads or os.cpu_count() or 1, self._shares)
+        self.cores = config.threads or os.cpu_count() or 1
+        workers = min(self.cores, self._shares)
         self._pool = ThreadPoolExecutor(workers, "learner", torch.set_num_threads, (1,))
 
     def compute(self, losses: Losses, lesson: Lesson, count: int, whole: int) -> Tensor:
@@ -38,6 +39,11 @@ class Gradients:
         pieces = [lesson.part(a, b) for a, b in pairwise(self._edges(count))]
         compute = self._one_by_one if self._shares == 1 else self._in_threads
         return self.weights.finish(compute(losses, pieces, whole))
+
+    def threads_inside(self, processes: int = 1) -> int:
+        """How many threads an operation may have on a CPU that `processes` share: one where the
+        shares of a batch have theirs, or else its part of the cores."""
+        return 1 if self._shares > 1 else max(self.cores // processes, 1)
 
     def _edges(self, count: int) -> list[int]:
         """Where the pieces of `count` pictures begin and end."""

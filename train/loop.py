@@ -60,8 +60,6 @@ def train(
     with joined_ranks(config) as ranks:
         prepared = prepare(config, None if restart else folder.path)
         device = own_device(prepared.device, ranks)
-        if device.type == "cpu":
-            torch.set_num_threads(1)  # the learner's own threads share each batch
         if restart and ranks.first:
             with folder.locked():
                 folder.set_aside()
@@ -171,6 +169,8 @@ class Run:
         else:
             self.learner.restore(checkpoint)
             log.info("going on from %s", checkpoint.path)
+        if self.device.type == "cpu":
+            torch.set_num_threads(self.learner.gradients.threads_inside(self.ranks.world))
         self.learner.check_alike()
 
     def _learn(self) -> Outcome:

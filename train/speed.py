@@ -67,7 +67,7 @@ def learning_speed(
 
     Raises torch.OutOfMemoryError when a GPU's memory does not hold the batch.
     """
-    with threads_as_in_training(learner.device):
+    with threads_as_in_training(learner):
         _steps_timed(learner, batches, warmup)
         taken = [_steps_timed(learner, batches, steps) for _ in range(rounds)]
     return Rate.of_rounds([steps * learner.config.batch / seconds for seconds in taken])
@@ -119,11 +119,11 @@ def probe_batch(config: TrainConfig, device: torch.device, costs: Estimate) -> i
 
 
 @contextmanager
-def threads_as_in_training(device: torch.device) -> Iterator[None]:
-    """One thread inside each operation on a CPU, where the learner's own threads share batches."""
+def threads_as_in_training(learner: Learner) -> Iterator[None]:
+    """On a CPU, as many threads inside each operation as a run gives it."""
     before = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
+    if learner.device.type == "cpu":
+        torch.set_num_threads(learner.gradients.threads_inside())
     try:
         yield
     finally:

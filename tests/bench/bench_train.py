@@ -4,10 +4,13 @@ it, with the same network, pictures and batch.
 PEDIGREE_TRAIN=dogs,icon chooses cases; the bars of a GPU are those of an H200.
 """
 
+import multiprocessing
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
@@ -55,7 +58,7 @@ _CUDA = (
 
 
 def run() -> None:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device()
     cases = _CUDA if device.type == "cuda" else _CPU
     wanted = os.environ.get("PEDIGREE_TRAIN", "")
     for case in cases:
@@ -65,24 +68,17 @@ def run() -> None:
 
 
 def _train(case: Case, device: torch.device) -> None:
+    """Each contestant in a process of its own: threads that wait, busy, for the next work of one
+    would take the cores from another."""
     config, subject = _config(case), Subject.of_pictures((3, case.size, case.size), ("a", "b"))
-    data, labels = _pictures(case)
-    learner = make_learner(config, subject, device)
-    batches = DeviceBatches(data, labels, seed=0, flip=True, device=device)
-    learner.warm_up(batches)
-
-    def ours() -> None:
-        torch.set_num_threads(1 if device.type == "cpu" else _THREADS)
-        for _ in range(case.steps):
-            learner.step(batches)
-        learner.read_figures()
-
-    contestants = {
-        f"a plain loop, {workers} workers": _plain(case, config, subject, workers, device)
-        for workers in ((0, 2) if device.type == "cpu" else (0, 8))
-    }
-    results = race({**contestants, "train.learner": ours}, case.batch * case.steps)
-    torch.set_num_threads(_THREADS)
+    with ExitStack() as stack:
+        workers = (0, 2) if device.type == "cpu" else (0, 8)
+        contestants = {
+            f"a plain loop, {count} workers": stack.enter_context(aside(_plain, case, count))
+            for count in workers
+        }
+        contestants["train.learner"] = stack.enter_context(aside(_ours, case))
+        results = race(contestants, case.batch * case.steps)
     costs = estimate(config, subject)
     title = (
         f"{case.name}: {costs.parameters:,} parameters, {costs.training_flops / 1e9:.2f} GFLOP"
@@ -94,7 +90,60 @@ def _train(case: Case, device: torch.device) -> None:
     print(f"  {mine * costs.training_flops / 1e12:.3f} TFLOP/s")
     at_least("against the better plain loop", mine / best, case.bar, "x")
     if device.type == "cuda" and case.name == "dogs":
-        _bars_of_an_h200(case, learner, batches, mine)
+        _bars_of_an_h200(case, *_learner(case), mine)
+
+
+@contextmanager
+def aside(make: Callable[..., Callable[[], None]], *of: object) -> Iterator[Callable[[], None]]:
+    """The work that `make(*of)` gives, in another process that stands by between two calls."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_stand_by, args=(there, make, of))
+    process.start()
+
+    def work() -> None:
+        here.send(True)
+        here.recv()
+
+    try:
+        yield work
+    finally:
+        here.send(False)
+        process.join()
+
+
+def _stand_by(
+    asked: Connection, make: Callable[..., Callable[[], None]], of: tuple[object, ...]
+) -> None:
+    work = make(*of)
+    while asked.recv():
+        work()
+        asked.send(True)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _learner(case: Case) -> tuple[Learner, DeviceBatches]:
+    subject = Subject.of_pictures((3, case.size, case.size), ("a", "b"))
+    learner = make_learner(_config(case), subject, _device())
+    batches = DeviceBatches(*_pictures(case), seed=0, flip=True, device=_device())
+    learner.warm_up(batches)
+    return learner, batches
+
+
+def _ours(case: Case) -> Callable[[], None]:
+    learner, batches = _learner(case)
+    if learner.device.type == "cpu":
+        torch.set_num_threads(learner.gradients.threads_inside())
+
+    def work() -> None:
+        for _ in range(case.steps):
+            learner.step(batches)
+        learner.read_figures()
+
+    return work
 
 
 def _bars_of_an_h200(case: Case, learner: Learner, batches: DeviceBatches, rate: float) -> None:
@@ -148,24 +197,12 @@ def _draw(case: Case, device: torch.device) -> None:
     print(f"  {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB of memory")
 
 
-def _plain(
-    case: Case, config: TrainConfig, subject: Subject, workers: int, device: torch.device
-) -> Callable[[], None]:
+def _plain(case: Case, workers: int) -> Callable[[], None]:
     data, labels = _pictures(case)
-    loop = PortLoop(
-        build_network(config, subject),
-        data,
-        labels,
-        batch=case.batch,
-        workers=workers,
-        device=device,
-    )
-
-    def work() -> None:
-        torch.set_num_threads(_THREADS)
-        loop.steps(case.steps)
-
-    return work
+    subject = Subject.of_pictures((3, case.size, case.size), ("a", "b"))
+    network = build_network(_config(case), subject)
+    loop = PortLoop(network, data, labels, batch=case.batch, workers=workers, device=_device())
+    return lambda: loop.steps(case.steps)
 
 
 def _config(case: Case) -> TrainConfig:
@@ -178,6 +215,3 @@ def _pictures(case: Case) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     count = 14_000
     data = rng.integers(0, 256, (count, 3, case.size, case.size), dtype=np.uint8)
     return data, rng.integers(0, 2, count)
-
-
-_THREADS = torch.get_num_threads()

@@ -71,11 +71,16 @@ def test_a_probe_on_a_cpu_is_of_few_pictures_and_of_none_where_they_are_too_many
     assert probe_batch(config, torch.device("cuda"), slow) == 512
 
 
-def test_a_probe_leaves_the_threads_as_they_were(pack: Path) -> None:
+@pytest.mark.parametrize(("shares", "inside"), [(2, 1), (1, 3)])
+def test_operations_have_the_cores_that_shares_leave_and_give_them_back(
+    pack: Path, shares: int, inside: int
+) -> None:
     torch.set_num_threads(2)
-    with threads_as_in_training(CPU):
-        assert torch.get_num_threads() == 1
+    learner = make_learner(tiny_config(pack, shares=shares, threads=3), COLOUR, CPU)
+    with threads_as_in_training(learner):
+        assert torch.get_num_threads() == inside
     assert torch.get_num_threads() == 2
+    assert learner.gradients.threads_inside(processes=8) == 1
 
 
 def test_a_bench_says_how_fast_of_what_and_of_how_much(pack: Path) -> None:
