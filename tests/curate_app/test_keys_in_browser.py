@@ -75,7 +75,7 @@ def test_a_page_is_left_when_what_was_judged_on_it_is_saved(
     assert state(drawn, a, b, c) == [("keep", "", 4), ("reject", "", 2), ("reject", "", 3)]
     # What was refused is told here, and the keys go on.
     screen.browser.execute_script("document.querySelector('.tile').dataset.id = 99")
-    type_all(screen, "k", Keys.ENTER)
+    type_all(screen, "k")
     screen.wait_for_message("not saved: there is no picture 99 in this catalogue")
     screen.press("?")
     assert screen.find("#help").is_displayed()
