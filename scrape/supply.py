@@ -72,6 +72,10 @@ class Supply:
         """Top up the queues, and bring in further hosts while there is room."""
         if self._schedule.unpark():
             self._may_have_more = True
+        # Another try may have opened a queue since: it does not know of what was named.
+        for host in self._opened.keys() & self._schedule.hosts:
+            if self._schedule.refresh(host):
+                del self._opened[host]
         hosts = self._schedule.hosts
         batch = max(8, min(128, _QUEUED // max(len(hosts), 1)))
         for host, after in self._schedule.low(batch // 2):

@@ -168,13 +168,14 @@ class BrowserSearch(Source[BrowserSearchSpec]):
         self._pass_consent(browser)
         ends_at = client.clock.now() + self.spec.seconds
         seen = Seen()
-        quiet = 0
+        quiet, is_waiting = 0, False
         for _ in range(self.spec.max_pages):
             _require_public(client, canonical_address(browser.address()), address)
             new = seen.new_of(reading.read())
             yield from (self._item(found, address, query) for found in new)
-            is_waiting = seen.is_empty and self._awaits_a_person(browser)
-            quiet = 0 if new or is_waiting else quiet + 1
+            # The page that follows an answer may not be there yet: it gets a round of its own.
+            was_waiting, is_waiting = is_waiting, seen.is_empty and self._awaits_a_person(browser)
+            quiet = 0 if new or is_waiting or was_waiting else quiet + 1
             if quiet >= self.spec.quiet_rounds or client.clock.now() >= ends_at:
                 break
             self._next_round(client, browser, scrolls=not is_waiting)

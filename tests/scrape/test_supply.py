@@ -135,6 +135,17 @@ def test_a_new_address_of_a_host_at_work_is_found(work: Work) -> None:
     assert len(work.all()) == 3
 
 
+def test_a_new_address_is_found_though_another_try_opens_its_host_first(work: Work) -> None:
+    work.name("a.example", 1)
+    work.supply.fill()
+    failed = work.one()
+    work.supply.fill()  # the ledger has no more, the host is forgotten
+    work.name("a.example", 1, start=1)
+    assert work.supply.tries_again(failed, 0.0)
+    work.supply.fill()
+    assert len(work.all()) == 2
+
+
 def test_a_new_address_of_a_host_whose_name_was_passed_is_found(work: Work) -> None:
     work.name("m.example", 1)
     work.supply.fill()
