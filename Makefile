@@ -92,7 +92,7 @@ auto: $(STAMP) ## judge without hands: duplicates, blanks and collages go, the r
 	@$(BIN)/python -m curate_app auto --data $(DATA) $(ARGS)
 
 curate: $(STAMP) ## judge in the browser at http://127.0.0.1:8700 (PORT=8700)
-	@$(BIN)/python -m curate_app serve --data $(DATA) --port $(PORT) $(ARGS)
+	@$(BIN)/python -m curate_app serve --data $(DATA) --runs $(RUNS) --port $(PORT) $(ARGS)
 
 pack: $(STAMP) ## pack what is kept: NAME=main, ARGS='--set size=64'
 	@$(BIN)/python -m dataset pack --data $(DATA) --set 'name="$(NAME)"' $(ARGS)

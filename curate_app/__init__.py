@@ -31,6 +31,8 @@ from curate_app.access import Access
 
 __all__ = ["create_app"]
 
+DEFAULT_RUNS = Path("runs")
+
 
 def create_app(
     data: Path,
@@ -38,19 +40,21 @@ def create_app(
     who: str = "me",
     port: int | None = None,
     access: Access | None = None,
+    runs: Path = DEFAULT_RUNS,
     testing: bool = False,
 ) -> Flask:
     """Build the app over the data folder `data`, judging in the name of `who`.
 
     `port` is the one that the app is served on: requests for another are refused (None: any).
-    `access` says who may reach it (None: this machine alone, without a password).
+    `access` says who may reach it (None: this machine alone, without a password); `runs` is the
+    folder of the training's runs, which need not be there.
     Raises ConfigError without a catalogue or with a bad name, DataError for a damaged catalogue.
     """
     app = Flask(__name__)
     app.config["TESTING"] = testing
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(tiles.TEMPLATE_FILTERS)
-    desk.install(app, data, who)
+    desk.install(app, data, who, runs)
     navigation.install(app)
     access = access or Access()
     safety.install(app, port, access)

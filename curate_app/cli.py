@@ -5,8 +5,9 @@ import json
 import logging
 import webbrowser
 from collections.abc import Sequence
+from pathlib import Path
 
-from curate_app import predict_commands, rank_commands
+from curate_app import DEFAULT_RUNS, predict_commands, rank_commands
 from curate_app.access import add_access_options, is_loopback, read_access
 from curate_app.auto import DEFAULT_REJECT, AutoOutcome, judge_automatically
 from curate_app.deeds import deed
@@ -42,6 +43,13 @@ def command_line() -> CommandLine:
     add_access_options(verb)
     verb.add_argument("--port", type=int, default=8700, help="port; 0 takes a free one (8700)")
     verb.add_argument("--who", default="me", metavar="NAME", help="name on the judgements (me)")
+    verb.add_argument(
+        "--runs",
+        type=Path,
+        default=DEFAULT_RUNS,
+        metavar="DIR",
+        help="the training's runs, to draw from and to look at (runs)",
+    )
     verb.add_argument("--open", action="store_true", help="open the browser, too")
 
     _add_auto_verb(command)
@@ -113,7 +121,9 @@ def _add_auto_verb(command: CommandLine) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     access = read_access(options)
-    server = Server(options.data, port=options.port, who=options.who, access=access)
+    server = Server(
+        options.data, port=options.port, who=options.who, access=access, runs=options.runs
+    )
     if not is_loopback(access.host):
         log.warning(
             "others can reach this app, and plain HTTP hides nothing on its way: pictures, "

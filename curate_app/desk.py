@@ -30,10 +30,11 @@ class Desk:
     catalog_path: Path
     thumbnails: Thumbnails
     who: str
+    runs: Path  # where runs of training lie, with what was drawn from them
     writing: threading.Lock = field(default_factory=threading.Lock)
 
 
-def install(app: Flask, data: Path, who: str) -> None:
+def install(app: Flask, data: Path, who: str, runs: Path) -> None:
     """Lay out the desk of `app`; raises ConfigError or DataError as `create_app` says."""
     workspace = Workspace(data)
     path = workspace.require_catalog()
@@ -47,6 +48,7 @@ def install(app: Flask, data: Path, who: str) -> None:
         catalog_path=path,
         thumbnails=Thumbnails(workspace.root / "thumbnails", ImageStore(workspace.images)),
         who=judge_name(who),
+        runs=runs,
     )
     app.teardown_appcontext(_close_catalog)
 

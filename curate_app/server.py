@@ -7,7 +7,7 @@ from pathlib import Path
 
 import waitress
 
-from curate_app import create_app
+from curate_app import DEFAULT_RUNS, create_app
 from curate_app.access import Access
 from curate_app.jobs import jobs_of
 from curate_app.memory import keep_memory_small
@@ -24,14 +24,22 @@ class Server:
     Raises ConfigError for what is no address, WorldError for a port in use.
     """
 
-    def __init__(self, data: Path, *, port: int, who: str, access: Access | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        port: int,
+        who: str,
+        access: Access | None = None,
+        runs: Path = DEFAULT_RUNS,
+    ) -> None:
         keep_memory_small()
         access = access or Access()
         family = _family(access.host)
         bound = _bind(family, access.host, port)
         try:
             port = int(bound.getsockname()[1])
-            app = create_app(data, who=who, port=port, access=access)
+            app = create_app(data, who=who, port=port, access=access, runs=runs)
             warm_up(app)
         except BaseException:
             bound.close()
