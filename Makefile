@@ -30,7 +30,7 @@ DEMO_RUN  := $(DEMO_RUNS)/demo
 DEMO_PORT ?= 8765
 
 .PHONY: help setup demo demo-clean scrape resume status import merge duplicates quality auto curate pack train sample novelty \
-        test test-slow check format bench browser nginx peers clean
+        evaluate stickers watch test test-slow check format bench browser nginx peers clean
 
 help: ## list the targets
 	@echo "Pedigree: collect, judge, pack, learn, draw, check. Two commands do everything: make demo, make test"
@@ -105,6 +105,15 @@ sample: $(STAMP) ## draw pictures from the newest checkpoint: NAME=main, ARGS='-
 
 novelty: $(STAMP) ## compare what was drawn with what was trained on: NAME=main
 	@$(BIN)/python -m sample novelty $(RUN)/samples --packed $(PACK) $(ARGS)
+
+evaluate: $(STAMP) ## measure how near what was drawn comes to real pictures: NAME=main, ARGS='--space vae=runs/vae'
+	@$(BIN)/python -m sample evaluate $(RUN)/samples --packed $(PACK) $(ARGS)
+
+stickers: $(STAMP) ## large PNGs, SVGs and favicons of the new ones: NAME=main
+	@$(BIN)/python -m sample stickers $(RUN)/samples $(ARGS)
+
+watch: $(STAMP) ## follow a run in training and warn when it copies: NAME=main
+	@$(BIN)/python -m sample watch $(RUN) --packed $(PACK) $(ARGS)
 
 test: $(STAMP) ## run the tests, JOBS=3 at once
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)

@@ -9,12 +9,15 @@ from flask import Flask
 
 from curate_app import (
     actions,
+    assess,
     classes,
     desk,
     duplicates,
     error_pages,
     examples,
     export,
+    generate,
+    generate_media,
     grid,
     incoming,
     issues,
@@ -22,9 +25,11 @@ from curate_app import (
     login,
     media,
     navigation,
+    novelty,
     picture,
     rank,
     safety,
+    studios,
     tiles,
 )
 from curate_app.access import Access
@@ -60,6 +65,7 @@ def create_app(
     safety.install(app, port, access)
     login.install(app, access)
     jobs.install(app, data)
+    studios.install(app)
     error_pages.install(app)
     for screen in (
         grid,
@@ -75,6 +81,10 @@ def create_app(
         classes,
         incoming,
         examples,
+        generate,
+        generate_media,
+        assess,
+        novelty,
     ):
         app.register_blueprint(screen.blueprint)
     return app

@@ -18,12 +18,13 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _C = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def launch(command: Sequence[str]) -> subprocess.Popen[str]:
+def launch(command: Sequence[str], *, talking: bool = False) -> subprocess.Popen[str]:
     """Start a command without a shell; on Linux it is stopped when the calling thread ends, so
-    that not even kill -9 of this process leaves it behind. Raises OSError."""
+    that not even kill -9 of this process leaves it behind. A `talking` one is written to through
+    its `stdin`. Raises OSError."""
     return subprocess.Popen(
         list(command),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if talking else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

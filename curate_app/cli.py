@@ -7,7 +7,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-from curate_app import DEFAULT_RUNS, predict_commands, rank_commands
+from curate_app import DEFAULT_RUNS, assess_commands, predict_commands, rank_commands
 from curate_app.access import add_access_options, is_loopback, read_access
 from curate_app.auto import DEFAULT_REJECT, AutoOutcome, judge_automatically
 from curate_app.deeds import deed
@@ -55,6 +55,7 @@ def command_line() -> CommandLine:
     _add_auto_verb(command)
     predict_commands.add_verb(command)
     rank_commands.add_verb(command)
+    assess_commands.add_verb(command)
 
     verb = command.verb(
         "undo",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 State = Literal["queued", "running", "done", "failed", "stopped"]
-Kind = Literal["pack", "scrape", "predict"]
+Kind = Literal["pack", "scrape", "predict", "draw", "assess", "novelty"]
 _LINES = 100
 
 
@@ -54,6 +54,8 @@ class Job:
             return ""
         lines = [line for line in self.log if line.startswith("error: ")]
         last = [*lines, *([] if lines else list(self.log)[-1:])][-1:]
+        if not last and self.exit_code is not None and self.exit_code < 0:
+            return f"signal {-self.exit_code} ended it, as when memory runs short; try again"
         return last[0].removeprefix("error: ") if last else f"it ended with {self.exit_code}"
 
     @property

@@ -25,7 +25,11 @@ COMMANDS: dict[Kind, tuple[str, str]] = {
     "pack": ("dataset", "pack"),
     "scrape": ("scrape", "run"),
     "predict": ("curate_app", "predict"),
+    "assess": ("curate_app", "assess"),
+    "novelty": ("sample", "novelty"),
 }
+# What works on a run's folder and on no catalogue.
+_WITHOUT_DATA: frozenset[Kind] = frozenset({"novelty"})
 _OPTION = re.compile(r"--[a-z][a-z0-9-]*(=.*)?", re.DOTALL)
 _MOST_WAITING = 20  # of one kind
 _MOST_REMEMBERED = 100
@@ -54,7 +58,8 @@ class Jobs:
         409 when too many of the kind wait.
         """
         _check(arguments)
-        fixed = [f"--data={self._data}", "--progress=json"]
+        of_data = [] if kind in _WITHOUT_DATA else [f"--data={self._data}"]
+        fixed = [*of_data, "--progress=json"]
         command = [sys.executable, "-m", *COMMANDS[kind], *fixed, *arguments]
         with self._changed:
             if sum(not job.is_over for job in self._of(kind)) >= _MOST_WAITING:

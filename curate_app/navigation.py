@@ -13,6 +13,9 @@ _SCREENS = (
     ("examples.show", "By example"),
     ("classes.show", "Classes"),
     ("export.show", "Pack"),
+    ("generate.show", "Generate"),
+    ("novelty.show", "Novelty"),
+    ("assess.show", "Assess"),
 )
 
 

@@ -13,6 +13,7 @@ from curate_app.jobs import jobs_of
 from curate_app.memory import keep_memory_small
 from curate_app.overview import warm_up
 from curate_app.safety import MAX_POST_BYTES
+from curate_app.studios import studios_of
 from dataset.errors import ConfigError, WorldError
 
 _THREADS = 8
@@ -46,7 +47,7 @@ class Server:
             raise
         secret = f"login?token={access.secret}" if access.is_token else ""
         self.address = f"http://{_reachable(access.host, family)}:{port}/{secret}"
-        self._jobs = jobs_of(app)
+        self._jobs, self._studios = jobs_of(app), studios_of(app)
         self._server = waitress.create_server(
             app,
             sockets=[bound],
@@ -61,6 +62,7 @@ class Server:
         try:
             self._server.run()
         finally:
+            self._studios.close()
             self._jobs.close()
             self._server.close()
 

@@ -3,22 +3,20 @@
 The only module that knows transformers, imported when a model is asked for and not before.
 """
 
-import hashlib
 import importlib.util
-import json
 import logging
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
-from dataset.errors import ConfigError, DataError, PipelineError, WorldError
+from dataset.errors import ConfigError, DataError, WorldError
+from dataset.model_folder import HUB_NAME, check_weights, explained, files_checksum
 from dataset.pixels import Pixels
 
 log = logging.getLogger(__name__)
@@ -27,21 +25,8 @@ Device = Literal["auto", "cpu", "cuda"]
 # Kinds of models that caption a picture without a conversation around it.
 MODEL_KINDS = ("blip", "git", "vision-encoder-decoder")
 MOST_TOKENS = 256
-_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_MODEL_FILES = (".json", ".txt", ".model", ".safetensors")
 _MOST_CHARACTERS = 500
-_MOST_HEADER_BYTES = 100_000_000
-# What reading a stranger's files may raise inside transformers.
-_LOAD_FAILURES = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    RuntimeError,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +60,13 @@ def find_model(model: str, revision: str | None = None) -> CaptionModel:
     if is_folder:
         if revision is not None:
             raise ConfigError("--revision is for models of the hub; a folder has none")
-        _check_weights(folder)
-        version, name = _files_checksum(folder), folder.resolve().name
-    elif _HUB_NAME.fullmatch(model):
+        check_weights(folder)
+        version, name = files_checksum(folder), folder.resolve().name
+    elif HUB_NAME.fullmatch(model):
         version, name = _hub_commit(model, revision), model
     else:
         raise ConfigError(f"no model folder at {model}, and it is no hub name such as owner/name")
-    with _explained(model, is_folder):
+    with explained(model, is_folder):
         config = transformers.AutoConfig.from_pretrained(
             model,
             revision=None if is_folder else version,
@@ -130,7 +115,7 @@ class Captioner:
             "revision": None if self.model.is_folder else self.model.version,
         }
         log.info("loading %s on %s", self.origin, self._device)
-        with _explained(where, self.model.is_folder):
+        with explained(where, self.model.is_folder):
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
             self._images = transformers.AutoImageProcessor.from_pretrained(
                 where, backend="pil", **options
@@ -230,7 +215,7 @@ def _transformers() -> Any:
 
 def _hub_commit(model: str, revision: str | None) -> str:
     """The commit that `revision` is now; the cache of the hub keeps a folder for each commit."""
-    with _explained(model, is_folder=False):
+    with explained(model, is_folder=False):
         path = _transformers().utils.cached_file(model, "config.json", revision=revision)
     commit = Path(path).parent.name
     if not _COMMIT.fullmatch(commit):
@@ -243,68 +228,3 @@ def _device(wanted: Device) -> str:
     if wanted == "cuda" and not has_cuda:
         raise ConfigError("--device cuda: no CUDA device here; use --device cpu")
     return "cuda" if has_cuda and wanted != "cpu" else "cpu"
-
-
-@contextmanager
-def _explained(model: str, is_folder: bool) -> Iterator[None]:
-    """Turn what transformers raises while it reads a model into one line."""
-    try:
-        yield
-    except PipelineError:
-        raise
-    except _LOAD_FAILURES as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        if is_folder:
-            raise DataError(f"model folder {model} cannot be used: {said[0]}") from error
-        if "model.safetensors" in said[0]:
-            raise DataError(
-                f"model {model} has no safetensors in the hub at this revision, and pickles are "
-                "never loaded; choose another --revision, or save it as safetensors to a folder"
-            ) from error
-        if isinstance(error, OSError):
-            raise WorldError(
-                f"model {model} cannot be had from the hub: {said[0]}; check the name, --revision "
-                "and the network"
-            ) from error
-        raise DataError(f"model {model} of the hub cannot be used: {said[0]}") from error
-
-
-def _check_weights(folder: Path) -> None:
-    """Refuse a folder without a configuration or with weights that are cut or only pickled."""
-    if not (folder / "config.json").is_file():
-        raise ConfigError(f"no model in {folder}: it has no config.json; check --model")
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickles = sorted(path.name for path in folder.glob("*.bin"))
-        only = f"only {pickles[0]}, a pickle, which may run code" if pickles else "no weights"
-        raise DataError(
-            f"model folder {folder} has no safetensors ({only}); save the model as safetensors"
-        )
-    for path in weights:
-        if not _is_whole(path):
-            raise DataError(f"{path} is cut or no safetensors file; fetch the model again")
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether the file is as long as its own header says (8 bytes of length, JSON, tensors)."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= _MOST_HEADER_BYTES:
-            return False
-        try:
-            header = json.loads(file.read(length))
-            ends = [entry["data_offsets"][1] for key, entry in header.items() if key[:2] != "__"]
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-            return False
-    return bool(ends) and path.stat().st_size == 8 + length + max(ends)
-
-
-def _files_checksum(folder: Path) -> str:
-    """SHA-256 over name and SHA-256 of every file in `folder` that a model is read from."""
-    total = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix in _MODEL_FILES:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{digest}  {path.name}\n".encode())
-    return total.hexdigest()

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from dataset.atomic_file import atomic_path
 from dataset.errors import ConfigError
+from dataset.lettering import font_for, plain_font
 from dataset.page import write_page
 from dataset.preview import Recipe, Shown
 from dataset.resizing import Box
@@ -23,8 +24,6 @@ _LONGEST_SHEET = 16_000
 _PAGE, _CARD, _INK, _SOFT = "#26292b", "#323638", "#f2f4f3", "#aab4b0"
 # One colour a recipe, for its window and its title.
 _COLOURS = ("#ff5a4f", "#4fb3ff", "#5fe08a", "#ffc845", "#d08cff", "#ff8fc8")
-# Of systems that have one of these; Pillow's own font has Latin letters only.
-_WIDER_FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msgothic.ttc")
 _SQUARE = 8  # of the board that is seen through transparent pixels
 
 
@@ -115,7 +114,8 @@ def _cell_side(size: int) -> int:
 
 def _column(recipe: Recipe) -> int:
     """How wide a recipe's column is: the picture, or its title where that is longer."""
-    return max(_cell_side(recipe.config.size), min(300, round(_font().getlength(recipe.title))))
+    title = plain_font(_FONT_SIZE).getlength(recipe.title)
+    return max(_cell_side(recipe.config.size), min(300, round(title)))
 
 
 def _on_board(image: Image.Image) -> Image.Image:
@@ -134,7 +134,7 @@ def _write(
 ) -> None:
     """One line, shortened in its middle where it is too long."""
     shown = text[:400]
-    font = _font_for(shown)
+    font = font_for(shown, _FONT_SIZE)
     if font.getlength(shown) > width:
         keep = len(shown)
         while (
@@ -143,32 +143,6 @@ def _write(
             keep -= 1
         shown = shown[: keep // 2] + "..." + shown[-(keep // 2) :]
     pen.text(place, shown, fill=colour, font=font)
-
-
-def _font_for(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font of all other texts, or the first of the machine's that has more of the letters."""
-    best, least = _font(), _missing(_font(), text)
-    for name in _WIDER_FONTS if least else ():
-        try:
-            font = ImageFont.truetype(name, _FONT_SIZE)
-        except OSError:
-            continue
-        missing = _missing(font, text)
-        if missing < least:
-            best, least = font, missing
-    return best
-
-
-def _missing(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> int:
-    """How many different letters the font draws as it draws what is no letter."""
-    if isinstance(font, ImageFont.ImageFont):
-        return 0
-    none = bytes(font.getmask("\U0010ffff"))
-    return sum(bytes(font.getmask(letter)) == none for letter in set(text) if letter > "~")
-
-
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(_FONT_SIZE)
 
 
 def _colour(place: int) -> str:

@@ -3,94 +3,35 @@
 Run with every report, so that its verdicts are read with their measured error rates.
 """
 
-import io
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dataset.pixels import Pixels
 from dataset.progress import Progress
+from sample.copied_share import Chances, CopiedShare, copied_share, false_alarm_chances
+from sample.damages import DAMAGES, blurred
 from sample.novelty import NoveltyChecker, Scores
 from sample.novelty_index import pack_pictures
 from sample.significance import wilson_interval
-from sample.views import View, apply_view, mirror
 
-Damage = Callable[[Pixels, np.random.Generator], Pixels]  # one (H, W, 3) uint8 picture
+# Weighs as much as a kind of damage in the estimate of the share: a copy that is none the worse.
+_UNDAMAGED = "undamaged"
 
-
-def _noise(picture: Pixels, chance: np.random.Generator) -> Pixels:
-    noise = chance.normal(0.0, chance.uniform(2.0, 10.0), picture.shape)
-    return _levels(picture + noise)
-
-
-def _flip(picture: Pixels, chance: np.random.Generator) -> Pixels:
-    return cast(Pixels, mirror(picture[None])[0])
-
-
-def _shift(picture: Pixels, chance: np.random.Generator) -> Pixels:
-    unit = 3.0 * 2.0 / 32.0  # up to three pixels of 32, in shares of half the side
-    right, down = chance.uniform(-unit, unit, 2)
-    return _seen(picture, View(name="", right=right, down=down))
-
-
-def _crop(picture: Pixels, chance: np.random.Generator, least: float = 0.8) -> Pixels:
-    zoom = float(chance.uniform(least, 0.95))
-    right, down = chance.uniform(zoom - 1.0, 1.0 - zoom, 2)
-    return _seen(picture, View(name="", zoom=zoom, right=right, down=down))
-
-
-def _turn(picture: Pixels, chance: np.random.Generator) -> Pixels:
-    return _seen(picture, View(name="", degrees=float(chance.uniform(-8, 8))))
-
-
-def _jpeg(picture: Pixels, chance: np.random.Generator) -> Pixels:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=int(chance.integers(40, 91)))
-    return np.array(Image.open(buffer).convert("RGB"))
-
-
-def _brightness(picture: Pixels, chance: np.random.Generator) -> Pixels:
-    gain, bias = chance.uniform(0.7, 1.3), chance.uniform(-25.0, 25.0)
-    return _levels(picture * gain + bias)
-
-
-def _several(picture: Pixels, chance: np.random.Generator) -> Pixels:
-    cropped = _crop(_flip(picture, chance), chance, least=0.88)
-    return _brightness(_jpeg(cropped, chance), chance)
-
-
-def _seen(picture: Pixels, view: View) -> Pixels:
-    return cast(Pixels, apply_view(picture[None], view)[0])
-
-
-def _levels(values: NDArray[np.floating]) -> Pixels:
-    return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
-
-
-# What a copy may have gone through; every strength is drawn at random.
-DAMAGES: dict[str, Damage] = {
-    "noise": _noise,
-    "mirrored": _flip,
-    "shifted up to 3/32": _shift,
-    "cropped to 80-95%": _crop,
-    "turned up to 8°": _turn,
-    "JPEG quality 40-90": _jpeg,
-    "brightness": _brightness,
-    "mirrored, cropped, JPEG, brightness": _several,
-}
+_NEW, _SOFT = "new pictures", "new pictures, blurred"  # beside the kinds of damage
 
 
 @dataclass(frozen=True)
 class AuditRow:
-    """How many of `trials` pictures were called a copy, and how many at least close."""
+    """How many of `trials` pictures were called a copy, how many were as near as hardly a new one,
+    and how many at least close."""
 
     name: str
     trials: int
     copies: int
+    rare: int
     flagged: int
 
     @property
@@ -106,10 +47,16 @@ class AuditRow:
 
 @dataclass(frozen=True)
 class Audit:
-    """Detection on planted copies, by damage, and false alarms on the untouched test split."""
+    """Detection on planted copies, by damage, and false alarms on the untouched test split.
+
+    `new_by_stratum` are the test pictures by complexity; `soft` the same pictures blurred a
+    little, as a model may draw.
+    """
 
     planted: list[AuditRow]
     new: AuditRow
+    new_by_stratum: list[AuditRow]
+    soft: AuditRow
 
     @property
     def all_planted(self) -> AuditRow:
@@ -118,19 +65,43 @@ class Audit:
             "all planted copies",
             sum(row.trials for row in self.planted),
             sum(row.copies for row in self.planted),
+            sum(row.rare for row in self.planted),
             sum(row.flagged for row in self.planted),
         )
 
 
 def audit(checker: NoveltyChecker) -> Audit:
-    """Plant damaged copies of training pictures, and score test pictures, exactly like samples."""
-    planted = [
-        _row(name, checker, checker.score(pictures, f"auditing: {name}"))
-        for name, pictures in plant_copies(checker).items()
-    ]
+    """Plant damaged copies of training pictures, and score test pictures, exactly like samples.
+
+    A checker is audited once: what was scored is kept for its next report.
+    """
+    scores = checker.remembered
+    if not {*DAMAGES, _NEW, _SOFT} <= scores.keys():
+        scores.update(_rehearsed(checker))
+    places = checker.calibration.place(scores[_NEW].complexity)
+    return Audit(
+        [_row(name, checker, scores[name]) for name in DAMAGES],
+        _row("new pictures (test split)", checker, scores[_NEW]),
+        [
+            _row(stratum.name, checker, scores[_NEW], places == number)
+            for number, stratum in enumerate(checker.calibration.strata)
+        ],
+        _row("the same, blurred", checker, scores[_SOFT]),
+    )
+
+
+def _rehearsed(checker: NoveltyChecker) -> dict[str, Scores]:
+    """The scores of the planted copies by damage, and of new pictures."""
     unseen = checker.pack.rows("test")[: checker.config.audit * len(DAMAGES)]
-    new = checker.score(pack_pictures(checker.pack, unseen), "auditing: new pictures")
-    return Audit(planted, _row("new pictures (test split)", checker, new))
+    new = pack_pictures(checker.pack, unseen)
+    sets = {**plant_copies(checker), _NEW: new, _SOFT: blurred(new)}
+    together = checker.score(np.concatenate(list(sets.values())), "auditing the verdicts")
+    ends = np.cumsum([len(pictures) for pictures in sets.values()]).tolist()
+    starts = [0, *ends[:-1]]
+    return {
+        name: together.part(slice(start, end))
+        for name, start, end in zip(sets, starts, ends, strict=True)
+    }
 
 
 def plant_copies(checker: NoveltyChecker) -> dict[str, Pixels]:
@@ -148,10 +119,47 @@ def plant_copies(checker: NoveltyChecker) -> dict[str, Pixels]:
     return planted
 
 
-def _row(name: str, checker: NoveltyChecker, scores: Scores) -> AuditRow:
+def share_of_copies(
+    checker: NoveltyChecker, scores: Scores, audited: Audit, acquitted: NDArray[np.bool_]
+) -> CopiedShare:
+    """How many of the testable pictures are copies, in the light of the audit.
+
+    `acquitted` (B,) are counted as new, whatever was found.
+    """
+    judged = int(checker.testable(scores).sum())
+    counted = int((checker.rare(scores) & ~acquitted).sum())
+    rates = _false_alarms(checker, scores, audited) if checker.calibrated else []
+    planted = audited.all_planted
+    return copied_share(judged, counted, rates, planted.rare, planted.trials)
+
+
+def _false_alarms(
+    checker: NoveltyChecker, scores: Scores, audited: Audit
+) -> Sequence[tuple[float, Chances]]:
+    """The rate of false alarms by stratum, with the strata's weights in this set."""
+    places = checker.calibration.place(scores.complexity[checker.testable(scores)])
+    rates = []
+    for number, (stratum, new) in enumerate(
+        zip(checker.calibration.strata, audited.new_by_stratum, strict=True)
+    ):
+        if weight := int((places == number).sum()):
+            rank = checker.rare_rank(stratum)
+            rate = false_alarm_chances(rank, len(stratum.ratios), new.rare, new.trials)
+            rates.append((weight / len(places), rate))
+    return rates
+
+
+def _row(
+    name: str, checker: NoveltyChecker, scores: Scores, within: NDArray[np.bool_] | None = None
+) -> AuditRow:
     """Count verdicts, each picture judged on its own; what is too simple to judge is left out."""
     testable = checker.testable(scores)
+    if within is not None:
+        testable &= within
     copies = [found.verdict == "copy" for found in checker.judge(scores)]
     found = np.asarray(copies, dtype=np.bool_) & testable
+    rare = checker.rare(scores) & testable
     flagged = (checker.flagged(scores) | found) & testable
-    return AuditRow(name, int(testable.sum()), int(found.sum()), int(flagged.sum()))
+    return AuditRow(
+        name, int(testable.sum()), int(found.sum()), int(rare.sum()), int(flagged.sum())
+    )

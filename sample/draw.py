@@ -11,10 +11,13 @@ from typing import Any, Literal
 
 import torch
 
+from dataset.config import to_mapping
 from dataset.errors import ConfigError
 from dataset.pixels import Pixels
 from dataset.progress import Progress
+from sample.denoising_path import PathConfig, PathRecorder, Paths
 from sample.drawn_folder import Brush, Drawing, PlannedPicture, fill_folder
+from sample.picture_sheet import SheetConfig
 from sample.starting_point import NOISE, Start, StartingPoint
 from train.autoencoder import autoencoder
 from train.batches import to_bytes
@@ -23,13 +26,16 @@ from train.checkpoint import Checkpoint
 from train.condition import NO_LABEL, of_labels
 from train.denoiser import Denoiser
 from train.device import find_device
+from train.distributed import ALONE, Ranks, own_device
 from train.drawing import Sampling
 from train.guidance import Guidance
 from train.networks import hears_classes
 from train.noise_schedule import NoiseSchedule
+from train.samplers import OnStep, unwatched
 from train.vae import Vae, drawn_from_prior
 
 _USUAL_BATCH = {"cpu": 8, "cuda": 256}
+_MOST_PICTURES = 10_000_000  # asked for at once: a plan of more would not fit into memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,8 @@ class DrawConfig:
 
     sampling: Sampling = field(default_factory=lambda: Sampling(guidance=Guidance(scale=2.0)))
     start: Start = field(default_factory=Start)
+    path: PathConfig = field(default_factory=PathConfig)  # animations of the way from noise
+    sheet: SheetConfig = field(default_factory=SheetConfig)
     per_class: int | None = None  # pictures of each class; None: `count` spread over the classes
     count: int = 64
     labels: tuple[str, ...] = ()  # classes by name; empty: all
@@ -46,11 +54,12 @@ class DrawConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
-        least = {"count": 1, "batch": 0, "per_class": 1, "seed": 0}
-        for name, value in least.items():
+        for name in ("count", "per_class"):
             given = getattr(self, name)
-            require(given is None or given >= value, name, given, f"{value} or more")
-        require(self.seed < 2**62, "seed", self.seed, "below 2 to the power of 62")
+            sure = given is None or 1 <= given <= _MOST_PICTURES
+            require(sure, name, given, f"from 1 to {_MOST_PICTURES:,}")
+        require(self.batch >= 0, "batch", self.batch, "0 or more")
+        require(0 <= self.seed < 2**62, "seed", self.seed, "from 0 to below 2 to the power of 62")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,27 +88,48 @@ def prepare(checkpoint: Checkpoint, config: DrawConfig) -> Plan:
 
 
 def draw(
-    checkpoint: Checkpoint, config: DrawConfig, folder: Path, *, replace: bool = False
+    checkpoint: Checkpoint,
+    config: DrawConfig,
+    folder: Path,
+    *,
+    replace: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Drawing:
-    """Draw into `folder`; what is there already, drawn alike, is kept.
+    """Draw into `folder`; what is there already, drawn alike, is kept. Of several `ranks` (see
+    sharded.py) each draws a part; the pictures are the same.
 
     Raises what `prepare` does, ConfigError for a folder that holds pictures drawn otherwise (unless
     `replace`), and WorldError without the device.
     """
     plan = prepare(checkpoint, config)
+    paths = Paths(folder, config.path, plan.settings) if config.path.active else None
 
     def brush() -> Brush:
-        device = find_device(config.device)
+        device = own_device(find_device(config.device), ranks)
         vae = checkpoint.config.kind == "vae"
         model = autoencoder(checkpoint, device) if vae else checkpoint.denoiser(device)
 
         def paint(part: Sequence[PlannedPicture], progress: Progress) -> tuple[Pixels, int]:
-            return draw_batch(model, part, config, plan.start, progress)
+            if paths is None or isinstance(model, Vae):
+                return draw_batch(model, part, config, plan.start, progress)
+            recorder = PathRecorder(model, config.path)
+            drawn, broken = draw_batch(model, part, config, plan.start, progress, recorder)
+            paths.write(part, recorder.frames(drawn))
+            return drawn, broken
 
         return Brush(paint, device, config.batch or _USUAL_BATCH[device.type])
 
-    about = plan.settings, origin(checkpoint)
-    return fill_folder(folder, plan.pictures, *about, brush, replace=replace)
+    return fill_folder(
+        folder,
+        plan.pictures,
+        plan.settings,
+        origin(checkpoint),
+        brush,
+        replace=replace,
+        layout=config.sheet,
+        paths=paths,
+        ranks=ranks,
+    )
 
 
 def plan_pictures(config: DrawConfig, label_names: Sequence[str]) -> list[PlannedPicture]:
@@ -143,11 +173,15 @@ def default_folder(checkpoint: Checkpoint) -> Path:
 
 
 def origin(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Where pictures come from, as their manifest says it."""
+    """Where pictures come from, as their manifest says it: the run, its checkpoint and pack, and
+    how the pictures that it learnt from were changed, which a drawing may show, too."""
+    training = checkpoint.config
     return {
+        "run": str(checkpoint.run),
         "checkpoint": str(checkpoint.path),
         "images_seen": checkpoint.images_seen,
         "pack_hash": checkpoint.pack_hash,
+        "training": {"flip": training.flip, "augment": to_mapping(training.augment)},
     }
 
 
@@ -173,6 +207,8 @@ def _settings(checkpoint: Checkpoint, config: DrawConfig, start: StartingPoint) 
     if checkpoint.config.kind == "vae":
         if start.facts:
             raise ConfigError(f"{checkpoint.path} is an autoencoder; it draws from its prior alone")
+        if config.path.active:
+            raise ConfigError(f"{checkpoint.path} is an autoencoder; it draws at once, on no path")
         return {**model, "sampler": "prior"}
     config.sampling.sigmas(NoiseSchedule(checkpoint.config.diffusion))
     return {**model, **config.sampling.facts(), **start.facts}
@@ -184,14 +220,17 @@ def draw_batch(
     config: DrawConfig,
     start: StartingPoint = NOISE,
     progress: Progress | None = None,
+    watch: OnStep = unwatched,
 ) -> tuple[Pixels, int]:
-    """Pictures (B, C, H, W) uint8, and how many of them held numbers that were not finite.
+    """Pictures (B, C, H, W) uint8, and how many of them held numbers that were not finite; `watch`
+    is shown every step.
 
     An autoencoder decodes what its prior gives, all other settings are of no concern to it.
     """
     seeds = [picture.seed for picture in pictures]
 
-    def show(step: int, _x: torch.Tensor, _x0: torch.Tensor) -> None:
+    def show(step: int, x: torch.Tensor, x0: torch.Tensor) -> None:
+        watch(step, x, x0)
         if progress is not None:
             progress.advance(0, f"step {step}/{config.sampling.steps}")
 

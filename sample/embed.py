@@ -9,13 +9,13 @@ from dataset.pixels import Pixels
 
 Vectors = NDArray[np.float32]
 
-_LUMA_SIDE, _CHROMA_SIDE = 16, 8
+_LUMA_SIDE, _CHROMA_SIDE, _COARSE_SIDE = 16, 8, 8
 # Standard deviation in 0..255 levels under which contrast is no longer stretched: on a flatter
 # picture the stretch would turn JPEG noise into structure.
 CONTRAST_FLOOR = 6.0
 # Weight of the chroma against the luma, and the most that the chroma may weigh. Shape tells a copy
 # (a recoloured copy is still one); colour only separates drawings of the same shape.
-_CHROMA_WEIGHT, _CHROMA_LIMIT = 0.5, 0.7
+_CHROMA_WEIGHT, _CHROMA_LIMIT = 0.16, 0.22
 
 
 class Embedder(Protocol):
@@ -39,19 +39,15 @@ class LumaChroma:
     it was; the luma dominates, so grey and recoloured copies stay near their original.
     """
 
-    name = "luma16-chroma8/1"
+    name = "luma16-chroma8/2"
     dim = _LUMA_SIDE**2 + 2 * _CHROMA_SIDE**2
 
     def embed(self, pictures: Pixels) -> Vectors:
         """(B, H, W, 3) uint8 to (B, 384) float32, rows of unit length."""
         luma, blue, red = _planes(pictures)  # each (B, H, W)
-        light = _shrink(luma, _LUMA_SIDE)  # (B, 256)
+        light, contrast = _levelled(luma, _LUMA_SIDE)  # (B, 256), (B, 1)
         chroma = np.concatenate([_shrink(blue, _CHROMA_SIDE), _shrink(red, _CHROMA_SIDE)], axis=1)
-
-        # Centre the luma; divide both by its contrast, so that a gain cancels out.
-        light -= light.mean(axis=1, keepdims=True)
-        contrast = np.maximum(light.std(axis=1, keepdims=True), CONTRAST_FLOOR)  # (B, 1)
-        light /= contrast * _LUMA_SIDE
+        # By the contrast of the luma, so that a gain cancels out here, too.
         chroma *= _CHROMA_WEIGHT / (contrast * _CHROMA_SIDE)
         length = np.linalg.norm(chroma, axis=1, keepdims=True)
         chroma *= np.minimum(1.0, _CHROMA_LIMIT / np.maximum(length, 1e-12))
@@ -63,6 +59,16 @@ class LumaChroma:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
+def luma(pictures: Pixels) -> Vectors:
+    """The luma of (B, H, W, 3) pictures, (B, H, W), in 0..255 levels (ITU-R BT.601)."""
+    return _planes(pictures)[0]
+
+
+def light_and_dark(luma: Vectors, *, coarse: bool) -> Vectors:
+    """The descriptor's part without colour of (B, H, W): at 16x16, (B, 256), or coarse, (B, 64)."""
+    return _levelled(luma, _COARSE_SIDE if coarse else _LUMA_SIDE)[0]
+
+
 def contrast(pictures: Pixels) -> Vectors:
     """How much there is to compare: the largest standard deviation, (B,), in 0..255 levels.
 
@@ -71,6 +77,14 @@ def contrast(pictures: Pixels) -> Vectors:
     """
     spreads = [_shrink(plane, _LUMA_SIDE).std(axis=1) for plane in _planes(pictures)]
     return np.asarray(np.max(spreads, axis=0), dtype=np.float32)
+
+
+def _levelled(luma: Vectors, side: int) -> tuple[Vectors, Vectors]:
+    """(B, H, W) centred and over its contrast, (B, side * side), and that contrast, (B, 1)."""
+    light = _shrink(luma, side)
+    light -= light.mean(axis=1, keepdims=True)
+    spread = np.maximum(light.std(axis=1, keepdims=True), CONTRAST_FLOOR)
+    return light / (spread * side), spread
 
 
 def _planes(pictures: Pixels) -> tuple[Vectors, Vectors, Vectors]:

@@ -1,6 +1,5 @@
 """Enlarging: a checkpoint that enlarges and small pictures in, a folder of large ones out."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from dataset.pixels import Pixels
 from dataset.progress import Progress
 from sample.draw import as_bytes, chosen_labels, known_labels, origin
 from sample.drawn_folder import Brush, Drawing, PlannedPicture, fill_folder
+from sample.picture_sheet import SheetConfig
 from sample.pictures import PictureFile, list_pictures
 from sample.starting_point import read_content, signed, upright_image
 from train.checked import require
@@ -21,6 +21,7 @@ from train.checkpoint import Checkpoint
 from train.condition import NO_LABEL
 from train.denoiser import Denoiser
 from train.device import find_device
+from train.distributed import ALONE, Ranks, own_device
 from train.drawing import Sampling
 from train.noise_schedule import NoiseSchedule
 from train.upscaling import enlarged_shape, enlarged_with
@@ -33,6 +34,7 @@ class EnlargeConfig:
     """How to enlarge, and where the work is done."""
 
     sampling: Sampling = field(default_factory=Sampling)
+    sheet: SheetConfig = field(default_factory=SheetConfig)
     noise: float = 0.0  # sigma of what is added to the small pictures; more lets more be invented
     label: str | None = None  # the class of all; None: as the small pictures' manifest says
     seed: int = 0  # of the first picture; the next has the next
@@ -53,14 +55,20 @@ class Plan:
     settings: dict[str, Any]  # what decides a picture besides what is its own
 
 
-def prepare(checkpoint: Checkpoint, given: Path, config: EnlargeConfig) -> Plan:
-    """What `enlarge` would make of the picture or the folder of pictures `given`.
+def prepare(
+    checkpoint: Checkpoint,
+    given: Path,
+    config: EnlargeConfig,
+    files: Sequence[PictureFile] | None = None,
+) -> Plan:
+    """What `enlarge` would make of the picture or the folder of pictures `given`, or of those of
+    its `files`.
 
     Raises ConfigError for a model that enlarges nothing, pictures of another size, an unknown
     class, or too many steps; DataError for files that are no pictures.
     """
     settings = _settings(checkpoint, config)
-    files = small_pictures(given)
+    files = small_pictures(given) if files is None else files
     pictures = plan_enlarging(config, files, known_labels(checkpoint))
     shape = enlarged_shape(checkpoint)
     small = {
@@ -76,19 +84,21 @@ def enlarge(
     folder: Path,
     *,
     replace: bool = False,
+    ranks: Ranks = ALONE,
+    files: Sequence[PictureFile] | None = None,
 ) -> Drawing:
-    """Enlarge the picture or the folder of pictures `given` into `folder`, in order of their names;
-    what is there already, made alike, is kept.
+    """Enlarge the picture or the folder of pictures `given` into `folder`, in order of their names,
+    or those of its `files`; what is there already, made alike, is kept.
 
     Raises what `prepare` does, ConfigError for a folder that holds other pictures (unless
     `replace`), and WorldError without the device.
     """
-    plan = prepare(checkpoint, given, config)
+    plan = prepare(checkpoint, given, config, files)
     if folder.resolve() == (given if given.is_dir() else given.parent).resolve():
         raise ConfigError(f"{folder} holds the small pictures; choose another --out")
 
     def brush() -> Brush:
-        device = find_device(config.device)
+        device = own_device(find_device(config.device), ranks)
         model = checkpoint.denoiser(device)
 
         def paint(part: Sequence[PlannedPicture], progress: Progress) -> tuple[Pixels, int]:
@@ -98,7 +108,15 @@ def enlarge(
         return Brush(paint, device, config.batch or _USUAL_BATCH[device.type])
 
     about = plan.settings, origin(checkpoint)
-    return fill_folder(folder, plan.pictures, *about, brush, replace=replace)
+    return fill_folder(
+        folder,
+        plan.pictures,
+        *about,
+        brush,
+        replace=replace,
+        layout=config.sheet,
+        ranks=ranks,
+    )
 
 
 def small_pictures(given: Path) -> list[PictureFile]:
@@ -138,7 +156,7 @@ def plan_enlarging(
             label=list(label_names).index(wanted) if known else NO_LABEL,
             label_name=wanted if known else "",
             source=file.name.encode("utf-8", "replace").decode(),
-            source_hash=hashlib.sha256(file.content).hexdigest(),
+            source_hash=file.sha256,
         )
         plan.append(picture)
     return plan

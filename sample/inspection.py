@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,28 @@ import numpy as np
 
 from dataset import atomic_file
 from dataset.config import to_mapping
+from dataset.false_alarms import standing
 from dataset.packed import PackedDataset
 from dataset.pixels import Pixels
-from sample.audit import Audit, AuditRow, audit
-from sample.embed import Embedder, LumaChroma
-from sample.novelty import (
-    VERDICTS,
-    NoveltyChecker,
-    NoveltyConfig,
-    NoveltyVerdict,
-    Scores,
-    verdict_counts,
+from sample.audit import audit, share_of_copies
+from sample.calibration_file import (
+    calibration_key,
+    calibration_path,
+    load_calibration,
+    save_calibration,
 )
-from sample.novelty_index import NoveltyIndex, build_index, pack_pictures
+from sample.embed import Embedder, LumaChroma
+from sample.novelty import VERDICTS, NoveltyChecker, NoveltyConfig, verdict_counts
+from sample.novelty_index import open_index, pack_pictures
+from sample.novelty_record import (
+    audit_record,
+    findings_needed,
+    header,
+    most_copied,
+    picture_records,
+    share_record,
+    suspicion,
+)
 from sample.pictures import (
     RECORD,
     REPORT,
@@ -37,14 +46,18 @@ from sample.pictures import (
     decode_pictures,
     list_pictures,
     trained_on,
+    trained_with,
 )
-from sample.report import ReportPictures, render_report
-from sample.significance import fewest_findings
+from sample.report import ReportPictures, render_report, rows_shown
+from sample.trained_views import views_for
 
 log = logging.getLogger(__name__)
 
 # Raised when verdicts or files change their meaning, so that old reports are made again.
-SCHEMA = "novelty/1"
+SCHEMA = "novelty/2"
+# Views of each picture that a learnt descriptor sees, spread over shifts, turns and crops: it costs
+# a thousand times the built-in one and is used to small changes.
+_ENCODED_VIEWS = 12
 
 
 @dataclass(frozen=True)
@@ -73,17 +86,21 @@ def inspect_folder(
     *,
     again: bool = False,
     index_path: Path | None = None,
+    checker: NoveltyChecker | None = None,
 ) -> Inspection:
     """Judge every picture of `folder` against the pack and write the report beside them.
 
     Nothing is done when the same pictures, pack and config were inspected already, unless
-    `again`. With `index_path`, the index is loaded from there, or built and saved there.
-    Raises ConfigError for a missing folder or pack, DataError for unusable ones.
+    `again`. With `index_path`, the index is loaded from there, or built and saved there, and the
+    calibration beside it; with a `checker` of this pack and config nothing is built. Raises
+    ConfigError for a missing folder or pack, DataError for unusable ones.
     """
-    pack, embedder = PackedDataset(pack_path), LumaChroma()
+    pack = PackedDataset(pack_path) if checker is None else checker.pack
     files, missing = list_pictures(folder)
-    origin = trained_on(folder)
-    inputs = _inputs_hash(files, missing, origin, pack, embedder, config)
+    origin, training = trained_on(folder), trained_with(folder)
+    alarms = sorted(standing(folder))
+    said = {"pack_hash": origin, "training": training}
+    inputs = _inputs_hash(files, missing, said, alarms, pack, config)
     known = None if again else read_record(folder)
     if known is not None and known.get("inputs") == inputs and (folder / REPORT).is_file():
         return Inspection(folder, known, fresh=False)
@@ -93,22 +110,97 @@ def inspect_folder(
         log.warning("%s is left out: %s", refused.name, refused.reason)
     if origin not in (None, pack.content_hash):
         log.warning("%s was drawn by a model trained on another pack than %s", folder, pack_path)
-    checker = NoveltyChecker(pack, _index(pack, embedder, config, index_path), config)
-    scores = checker.score(pictures, "scoring pictures")
-    verdicts = checker.judge(scores)
+    if checker is None:
+        checker = open_checker(pack, config, index_path, training)
+    known_sets = set(checker.remembered)
     record = {
         "schema": SCHEMA,
         "inputs": inputs,
         "trained_on_this_pack": None if origin is None else origin == pack.content_hash,
-        **_header(checker, embedder),
-        "verdicts": verdict_counts(verdicts),
-        "fewest_findings": _fewest_findings(checker, verdicts),
-        "audit": _audit_record(audit(checker)),
+        **judged_record(checker, readable, pictures, alarms),
         "unreadable": [asdict(refused) for refused in (*missing, *unreadable)],
-        "pictures": _sample_records(checker, readable, scores, verdicts),
     }
-    _write(folder, record, _shown_pictures(checker, readable, pictures, scores))
+    if index_path is not None and set(checker.remembered) != known_sets:
+        _keep_calibration(checker, index_path)  # with the audit's scores now
+    shown = np.array(rows_shown(record), dtype=np.int64)
+    originals = dict(zip(shown.tolist(), pack_pictures(pack, shown), strict=True))
+    samples = {file.name: picture for file, picture in zip(readable, pictures, strict=True)}
+    _write(folder, record, ReportPictures(samples, originals))
     return Inspection(folder, record, fresh=True)
+
+
+def open_checker(
+    pack: PackedDataset,
+    config: NoveltyConfig,
+    index_path: Path | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> NoveltyChecker:
+    """A calibrated checker; the index is loaded from `index_path`, or built and saved there, and
+    its calibration beside it.
+
+    `training` is how the trainer changed the pictures ({"flip", "augment"}, as a manifest of drawn
+    pictures has it): what it learnt from belongs into the views. Raises ConfigError for an unknown
+    encoder or missing weights, DataError for an index that does not fit, WorldError for a library
+    that is missing.
+    """
+    views = views_for(pack.width, training)
+    if config.encoder:
+        views = views[:: -(-len(views) // _ENCODED_VIEWS)]
+    index = open_index(
+        index_path,
+        pack,
+        _embedder(pack, config),
+        views=views,
+        max_bytes=config.index_mb * 1_000_000,
+        backend=config.backend,
+    )
+    if index_path is None:
+        return NoveltyChecker(pack, index, config)
+    key = calibration_key(index, config)
+    remembered = load_calibration(calibration_path(index_path), key)
+    checker = NoveltyChecker(pack, index, config, remembered)
+    if not remembered:
+        _keep_calibration(checker, index_path)
+    return checker
+
+
+def _keep_calibration(checker: NoveltyChecker, index_path: Path) -> None:
+    key = calibration_key(checker.index, checker.config)
+    save_calibration(calibration_path(index_path), key, checker.remembered)
+
+
+def _embedder(pack: PackedDataset, config: NoveltyConfig) -> Embedder:
+    if not config.encoder:
+        return LumaChroma()
+    from sample.encoders import Descriptor, open_encoder  # torch models: only where asked for
+
+    return Descriptor(open_encoder(config.encoder, pack))
+
+
+def judged_record(
+    checker: NoveltyChecker,
+    files: Sequence[PictureFile],
+    pictures: Pixels,
+    alarms: Collection[str] = (),
+) -> dict[str, Any]:
+    """All that novelty.json says of (B, H, W, 3) pictures; `alarms` are the SHA-256 of those that
+    a person holds to be new, whose scores join the calibration."""
+    acquitted = np.array([file.sha256 in alarms for file in files], dtype=np.bool_)
+    scores = checker.score(pictures, "scoring pictures")
+    checker = checker.acquitting(scores, acquitted)
+    verdicts = checker.judge(scores)
+    audited = audit(checker)
+    share = share_of_copies(checker, scores, audited, acquitted)
+    records = picture_records(checker, files, scores, verdicts, acquitted)
+    return {
+        **header(checker),
+        "verdicts": verdict_counts(verdicts),
+        "share": share_record(share, verdicts, acquitted),
+        "fewest_findings": findings_needed(checker, verdicts),
+        "audit": audit_record(audited),
+        "most_copied": most_copied(checker, records),
+        "pictures": sorted(records, key=suspicion),
+    }
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -120,23 +212,12 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and record.get("schema") == SCHEMA else None
 
 
-def _index(
-    pack: PackedDataset, embedder: Embedder, config: NoveltyConfig, path: Path | None
-) -> NoveltyIndex:
-    if path is not None and path.exists():
-        return NoveltyIndex.load(path, embedder=embedder, pack=pack)
-    index = build_index(pack, embedder, max_bytes=config.index_mb * 1_000_000)
-    if path is not None:
-        index.save(path)
-    return index
-
-
 def _inputs_hash(
     files: list[PictureFile],
     missing: list[Unreadable],
-    origin: str | None,
+    said: dict[str, Any],
+    alarms: list[str],
     pack: PackedDataset,
-    embedder: Embedder,
     config: NoveltyConfig,
 ) -> str:
     content = [
@@ -144,138 +225,13 @@ def _inputs_hash(
         content_hash(files),
         [(file.label_name, file.seed) for file in files],
         [asdict(refused) for refused in missing],
-        origin,
+        said,
+        alarms,
         pack.content_hash,
-        embedder.name,
+        LumaChroma.name,
         to_mapping(config),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _header(checker: NoveltyChecker, embedder: Embedder) -> dict[str, Any]:
-    pack, config = checker.pack, checker.config
-    return {
-        "config": to_mapping(config),
-        "embedder": embedder.name,
-        "views": len(checker.index.views),
-        "pack": {
-            "path": str(pack.path),
-            "content_hash": pack.content_hash,
-            "train": len(pack.rows("train")),
-            "groups": checker.index.group_count,
-            "cal": len(pack.rows("cal")),
-            "test": len(pack.rows("test")),
-        },
-        "calibration": {
-            "pictures": len(checker.calibration),
-            "smallest_p": checker.smallest_p,
-            "enough": checker.calibrated,
-            # Held-out pictures that would be called copies: duplicates that the pack let through.
-            "suspect": int((checker.calibration <= config.copy_ratio).sum()),
-            "ratios": [round(float(ratio), 6) for ratio in checker.calibration],
-        },
-    }
-
-
-def _fewest_findings(checker: NoveltyChecker, verdicts: Sequence[NoveltyVerdict]) -> int:
-    tested = sum(found.p is not None for found in verdicts)
-    return fewest_findings(tested, len(checker.calibration), checker.config.level)
-
-
-def _audit_record(done: Audit) -> dict[str, Any]:
-    def plain(row: AuditRow) -> dict[str, Any]:
-        return {
-            **asdict(row),
-            "copy_interval": list(row.copy_interval),
-            "flagged_interval": list(row.flagged_interval),
-        }
-
-    return {
-        "planted": [plain(row) for row in done.planted],
-        "all_planted": plain(done.all_planted),
-        "new": plain(done.new),
-    }
-
-
-def _sample_records(
-    checker: NoveltyChecker,
-    files: Sequence[PictureFile],
-    scores: Scores,
-    verdicts: Sequence[NoveltyVerdict],
-) -> list[dict[str, Any]]:
-    """One record a picture, the most suspicious first."""
-    records = []
-    for i, (file, found) in enumerate(zip(files, verdicts, strict=True)):
-        ratio = float(scores.ratio[i])
-        records.append(
-            {
-                "file": file.name,
-                "label": file.label_name,
-                "seed": file.seed,
-                "verdict": found.verdict,
-                "p": found.p,
-                "q": found.q,
-                "ratio": ratio if ratio == ratio else None,
-                "contrast": float(scores.contrast[i]),
-                "pixel_difference": float(scores.levels[i]),
-                "neighbours": _neighbour_records(checker, scores, i),
-            }
-        )
-    return sorted(records, key=_suspicion)
-
-
-def _suspicion(record: dict[str, Any]) -> tuple[int, float, float, str]:
-    p, ratio = record["p"], record["ratio"]
-    return (
-        VERDICTS.index(record["verdict"]),
-        1.0 if p is None else p,
-        float("inf") if ratio is None else ratio,
-        record["file"],
-    )
-
-
-def _neighbour_records(checker: NoveltyChecker, scores: Scores, i: int) -> list[dict[str, Any]]:
-    pack, found = checker.pack, scores.neighbours
-    records = []
-    for place in range(min(checker.config.k, checker.index.group_count)):
-        row = int(found.rows[i, place])
-        fact = pack.provenance(row)
-        view = checker.index.views[int(found.views[i, place])].name
-        mirrored = bool(found.mirrored[i, place])
-        records.append(
-            {
-                "row": row,
-                "distance": float(found.distances[i, place]),
-                "view": _view_name(view, mirrored),
-                "image_id": fact.image_id,
-                "label": pack.label_names[fact.label] if fact.label >= 0 else "",
-                **{
-                    name: getattr(fact, name)
-                    for name in ("caption", "url", "page_url", "source", "author")
-                },
-                **{name: getattr(fact, name) for name in ("licence", "licence_url", "fetched_at")},
-            }
-        )
-    return records
-
-
-def _view_name(view: str, mirrored: bool) -> str:
-    if not mirrored:
-        return view
-    return "mirrored" if view == "as it is" else f"mirrored, {view}"
-
-
-def _shown_pictures(
-    checker: NoveltyChecker, files: Sequence[PictureFile], pictures: Pixels, scores: Scores
-) -> ReportPictures:
-    rows = scores.neighbours.rows[:, : checker.config.k]
-    shown = np.unique(rows[rows >= 0]).tolist()
-    return ReportPictures(
-        samples={file.name: picture for file, picture in zip(files, pictures, strict=True)},
-        originals=dict(
-            zip(shown, pack_pictures(checker.pack, np.array(shown, dtype=np.int64)), strict=True)
-        ),
-    )
 
 
 def _write(folder: Path, record: dict[str, Any], pictures: ReportPictures) -> None:
@@ -286,7 +242,8 @@ def _write(folder: Path, record: dict[str, Any], pictures: ReportPictures) -> No
 
 def _table(samples: list[dict[str, Any]]) -> str:
     """The verdicts as CSV: one line a picture, with its nearest original."""
-    columns = ["file", "label", "verdict", "p", "q", "ratio", "contrast", "pixel_difference"]
+    columns = ["file", "sha256", "label", "seed", "verdict", "false_alarm", "p", "q", "ratio"]
+    columns += ["levels", "contrast", "complexity", "stratum"]
     of_nearest = ["distance", "view", "row", "image_id", "caption", "url", "page_url", "author"]
     of_nearest += ["licence", "licence_url"]
     text = io.StringIO()

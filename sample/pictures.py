@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from dataset.packed import PackedDataset
 from dataset.pixels import PixelLimits, Pixels
 from dataset.preparation import RECIPE, decoded, prepare_picture
 from dataset.progress import track
+from dataset.wording import NO_TEXT
 
 # What lies beside the pictures: from `draw`, and from the novelty check.
 MANIFEST, SHEET = "manifest.json", "sheet.png"
 REPORT, TABLE, RECORD = "report.html", "novelty.csv", "novelty.json"
 
-_ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+# What reading a damaged or hostile JSON file, and what it lists, may raise.
+DAMAGES = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+_ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 _NOT_PICTURES = {SHEET}
 _LIMITS = PixelLimits(min_side=4)
 
@@ -34,6 +39,11 @@ class PictureFile:
     content: bytes
     label_name: str = ""
     seed: int | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file's bytes, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,8 @@ def list_pictures(folder: Path) -> tuple[list[PictureFile], list[Unreadable]]:
         names = sorted(path.name for path in folder.iterdir() if _is_picture(path))
         listed = dict.fromkeys(names, ("", None))
     if not listed:
-        raise DataError(f"{folder} holds no pictures (PNG, JPEG, WebP, BMP or GIF); check the path")
+        kinds = "PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF"
+        raise DataError(f"{folder} holds no pictures ({kinds}); check the path")
     found, missing = [], []
     for name, (label_name, seed) in listed.items():
         try:
@@ -71,12 +82,23 @@ def list_pictures(folder: Path) -> tuple[list[PictureFile], list[Unreadable]]:
 
 def trained_on(folder: Path) -> str | None:
     """The content hash of the pack that the drawing model learnt from, if the manifest says so."""
+    known = manifest_of(folder).get("pack_hash")
+    return known if isinstance(known, str) else None
+
+
+def trained_with(folder: Path) -> dict[str, Any] | None:
+    """How the drawing model's pictures were changed in training, if the manifest says so."""
+    known = manifest_of(folder).get("training")
+    return known if isinstance(known, dict) else None
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """What the manifest of a drawing says; nothing where it is missing or damaged."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    known = manifest.get("pack_hash") if isinstance(manifest, dict) else None
-    return known if isinstance(known, str) else None
+    except (OSError, *DAMAGES):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def decode_pictures(
@@ -126,7 +148,7 @@ def as_colour(pictures: Pixels, background: Background = "auto") -> Pixels:
         return np.repeat(pictures, 3, axis=-1)
     if pictures.shape[-1] == 4:
         flat = [composite(one, background) for one in pictures.reshape(-1, *pictures.shape[-3:])]
-        return np.reshape(flat, (*pictures.shape[:-1], 3))
+        return np.array(flat, dtype=np.uint8).reshape(*pictures.shape[:-1], 3)
     return pictures
 
 
@@ -154,11 +176,13 @@ def _from_manifest(path: Path) -> dict[str, tuple[str, int | None]] | None:
             str(entry["file"]): (str(entry.get("label_name") or ""), int(entry["seed"]))
             for entry in listed
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if any(NO_TEXT.search(name + label) for name, (label, _) in entries.items()):
+            raise ValueError("a name that is no text")
+    except DAMAGES as error:
         raise DataError(
             f"manifest {path} is damaged ({error!r}); delete it or draw again"
         ) from error
-    outside = [name for name in entries if Path(name).name != name]
+    outside = [name for name in entries if Path(name).name != name or name in ("", "..")]
     if outside:
         raise DataError(f"manifest {path} lists {outside[0]!r}, a file outside its folder")
     return entries

@@ -1,45 +1,79 @@
 """The novelty report: one self-contained HTML page, pictures inlined, nothing fetched."""
 
-import base64
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
-from dataset.pixels import Pixels
-from sample.significance import Numbers
+from dataset.progress import track
+from sample.report_cards import Record, ReportPictures, card, original, original_uris
+from sample.report_charts import (
+    HEIGHT,
+    RATIO_LIMIT,
+    WIDTH,
+    Scatter,
+    histogram_bars,
+    ratio_height,
+    scatter,
+)
+from sample.report_pictures import ACROSS, SMALL, TILE, sheets
+from sample.report_words import headline, percent
 
-_BINS, _RATIO_LIMIT = 30, 1.2  # of the histogram; larger ratios are counted in the last bin
-_CHART_WIDTH, _CHART_HEIGHT = 600, 270
+__all__ = ["ReportPictures", "render_report", "rows_shown"]
 
-
-@dataclass(frozen=True)
-class ReportPictures:
-    """The pictures that the page shows, (H, W, 3) uint8: samples by file name, originals by row."""
-
-    samples: Mapping[str, Pixels]
-    originals: Mapping[int, Pixels]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One bar of the histogram in chart units: of which set, `y` its top edge."""
-
-    set: str
-    x: float
-    y: float
-    width: float
-    height: float
-    title: str
+_MOST_CARDS = 500  # where the record does not say
+_MOST_LOWEST = 20
+_HELD_OUT = "held-out real pictures"
 
 
-def render_report(record: Mapping[str, Any], pictures: ReportPictures) -> str:
-    """The page for the content of novelty.json; every text in it is escaped."""
+def render_report(record: Record, pictures: ReportPictures) -> str:
+    """The page for the content of novelty.json; every text in it is escaped.
+
+    The most suspicious pictures have a card each, all others a place on the wall of small ones.
+    """
+    cards = [
+        card(picture, place, record, pictures)
+        for place, picture in enumerate(_counted(_carded(record)), start=1)
+    ]
+    rest = record["pictures"][len(cards) :]
+    rest = [picture for picture in rest if picture["file"] in pictures.samples]
+    drawn = _scatter(record)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            record=record,
+            total=len(record["pictures"]),
+            headline=headline(record),
+            cards=cards,
+            false_alarms=sum(bool(picture.get("false_alarm")) for picture in record["pictures"]),
+            labels=sorted({picture["label"] for picture in record["pictures"]} - {""}),
+            uris=original_uris(rows_shown(record), pictures),
+            most_copied=[(hit, original(hit)) for hit in _most_copied(record)],
+            lowest=_lowest(record),
+            is_small=_is_small(pictures),
+            chart={"width": WIDTH, "height": HEIGHT, "limit": RATIO_LIMIT},
+            bars=_bars(record),
+            scatter=drawn,
+            thresholds=_thresholds(record, drawn),
+            sheets=sheets([pictures.samples[picture["file"]] for picture in rest]),
+            wall=_wall(rest),
+            tile=TILE,
+            across=ACROSS,
+        )
+    )
+
+
+def rows_shown(record: Record) -> list[int]:
+    """The rows of the pack, ascending, whose pictures the page shows."""
+    near = {near["row"] for picture in _carded(record) for near in picture["neighbours"]}
+    hit = {hit["row"] for hit in _most_copied(record)}
+    pairs = {row for pair in _lowest(record) for row in (pair["row"], pair["near_row"])}
+    return sorted(row for row in near | hit | pairs if row >= 0)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("sample"),
         autoescape=True,
@@ -48,80 +82,126 @@ def render_report(record: Mapping[str, Any], pictures: ReportPictures) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=_number, percent=_percent, interval=_interval, web=web_address, slug=_slug
+        number=_number, percent=percent, interval=_interval, slug=_slug, many=_many
     )
-    shown = record["pictures"][: record["config"]["cards"]]
-    rows = sorted({near["row"] for sample in shown for near in sample["neighbours"]})
-    calibration = record["calibration"]["ratios"]
+    return environment
+
+
+def _carded(record: Record) -> Sequence[Record]:
+    found: Sequence[Record] = record["pictures"][: record["config"].get("cards", _MOST_CARDS)]
+    return found
+
+
+def _counted(pictures: Sequence[Record]) -> Iterator[Record]:
+    return track(pictures, "laying out the report", len(pictures), "pictures")
+
+
+def _most_copied(record: Record) -> Sequence[Record]:
+    return record.get("most_copied") or []
+
+
+def _lowest(record: Record) -> Sequence[Record]:
+    """The held-out pictures that are nearest to a training picture."""
+    return (record["calibration"].get("lowest") or [])[:_MOST_LOWEST]
+
+
+def _is_small(pictures: ReportPictures) -> bool:
+    """Whether the pictures are shown pixel by pixel."""
+    return all(max(sample.shape[:2]) <= SMALL for sample in pictures.samples.values())
+
+
+def _bars(record: Record) -> dict[str, Any]:
     by_verdict: dict[str, list[float]] = {verdict: [] for verdict in record["verdicts"]}
-    for sample in record["pictures"]:
-        if sample["ratio"] is not None:
-            by_verdict[sample["verdict"]].append(sample["ratio"])
-    return environment.get_template("report.html.j2").render(
-        record=record,
-        shown=shown,
-        labels=sorted({sample["label"] for sample in shown} - {""}),
-        sample_uris={name: png_uri(pictures.samples[name]) for name in (s["file"] for s in shown)},
-        original_uris={row: png_uri(pictures.originals[row]) for row in rows},
-        bars={
-            "samples": histogram_bars(by_verdict),
-            "calibration": histogram_bars({"held-out real pictures": calibration}),
-        },
-        chart={"width": _CHART_WIDTH, "height": _CHART_HEIGHT, "limit": _RATIO_LIMIT},
-        nearer_than=lambda ratio: int(np.sum(np.asarray(calibration) > ratio)),
-    )
-
-
-def png_uri(picture: Pixels) -> str:
-    """(H, W, 3) uint8 as a data: URI."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def web_address(url: str) -> str | None:
-    """The address if a person may be sent there (http or https with a host), else None."""
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return None
-    return url.strip() if parts.scheme.lower() in ("http", "https") and parts.netloc else None
-
-
-def histogram_bars(sets: Mapping[str, Sequence[float]]) -> list[Bar]:
-    """Bars over 0..limit, the sets stacked in their order, the tallest stack as high as the chart.
-
-    Several calls draw shares of their own total, so that sets of different size compare.
-    """
-    edges: Numbers = np.linspace(0.0, _RATIO_LIMIT, _BINS + 1)
-    counts = {
-        name: np.histogram(np.clip(ratios, 0.0, _RATIO_LIMIT), bins=edges)[0]
-        for name, ratios in sets.items()
+    for picture in record["pictures"]:
+        if _has_place(picture):
+            by_verdict.setdefault(picture["verdict"], []).append(picture["ratio"])
+    return {
+        "samples": histogram_bars(by_verdict) if by_verdict else [],
+        "calibration": histogram_bars({_HELD_OUT: record["calibration"]["ratios"]}),
     }
-    stacks = np.sum(list(counts.values()), axis=0)
-    scale = _CHART_HEIGHT / max(1.0, float(np.max(stacks)))
-    width = _CHART_WIDTH / _BINS
-    bars, tops = [], np.full(_BINS, float(_CHART_HEIGHT))
-    for name, of_set in counts.items():
-        for place in np.flatnonzero(of_set):
-            height = float(of_set[place]) * scale
-            tops[place] -= height
-            title = f"{name}: {of_set[place]} at {edges[place]:.2f} to {edges[place + 1]:.2f}"
-            bars.append(Bar(name, place * width, float(tops[place]), width, height, title))
-    return bars
+
+
+def _scatter(record: Record) -> Scatter | None:
+    calibration = record["calibration"]
+    held_out = zip(calibration.get("complexities") or [], calibration["ratios"], strict=False)
+    sets: dict[str, list[tuple[float, float]]] = {_HELD_OUT: list(held_out)}
+    for verdict in reversed(record["verdicts"]):  # the gravest in front
+        sets[verdict] = [
+            (picture["complexity"], picture["ratio"])
+            for picture in record["pictures"]
+            if picture["verdict"] == verdict
+            and _has_place(picture)
+            and picture.get("complexity") is not None
+        ]
+    strata = calibration.get("strata") or []
+    bounds = [(stratum["up_to"], stratum["name"]) for stratum in strata[:-1]]
+    return scatter(sets, bounds)
+
+
+def _has_place(picture: Record) -> bool:
+    """Whether a ratio says anything of it; that of a blank picture does not."""
+    return picture["ratio"] is not None and picture["verdict"] != "too simple to judge"
+
+
+def _thresholds(record: Record, drawn: Scatter | None) -> list[dict[str, Any]]:
+    """The ratio below which a picture is close, by stratum, and where its line begins and ends.
+
+    Without borders inside the chart there is one line, that of all pictures.
+    """
+    if drawn is None:
+        return []
+    calibration = record["calibration"]
+    strata = calibration.get("strata") or []
+    edges = [0.0, *(bound.at for bound in drawn.bounds), float(WIDTH)]
+    if len(strata) != len(edges) - 1:
+        strata = [{"name": "", "threshold": calibration.get("threshold")}]
+        edges = [0.0, float(WIDTH)]
+    return [
+        {
+            "from": start,
+            "to": end,
+            "y": float(ratio_height(stratum["threshold"])),
+            "ratio": stratum["threshold"],
+            "name": stratum["name"],
+        }
+        for stratum, start, end in zip(strata, edges[:-1], edges[1:], strict=True)
+        if stratum.get("threshold") is not None
+    ]
+
+
+def _wall(pictures: Sequence[Record]) -> dict[str, Any]:
+    """What the page's script is told of the pictures without a card, in order."""
+    verdicts = list(dict.fromkeys(picture["verdict"] for picture in pictures))
+    labels = list(dict.fromkeys(picture["label"] for picture in pictures))
+    rows = [
+        [
+            picture["file"],
+            verdicts.index(picture["verdict"]),
+            labels.index(picture["label"]),
+            _rounded(picture["ratio"]),
+            _rounded(picture["p"]),
+            original(picture["neighbours"][0]).name if picture["neighbours"] else "",
+        ]
+        for picture in pictures
+    ]
+    return {"verdicts": verdicts, "labels": labels, "pictures": rows}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _percent(value: float, digits: int = 0) -> str:
-    return f"{100 * value:.{digits}f} %"
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 def _interval(bounds: Sequence[float]) -> str:
-    return f"{100 * bounds[0]:.0f}–{100 * bounds[1]:.0f} %"
+    return f"{100 * bounds[0]:.0f}–{100 * bounds[1]:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _slug(text: str) -> str:
     return text.replace(" ", "-")
+
+
+def _many(count: int, noun: str = "picture") -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

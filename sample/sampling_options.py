@@ -1,11 +1,15 @@
-"""The options of a command that say how is drawn: sampler, levels, guidance; and from what."""
+"""The options of a command that say how is drawn: sampler, levels, guidance; from what; and what
+is shown of it."""
 
 import argparse
 import math
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 from dataset.errors import ConfigError
+from sample.denoising_path import PathConfig, Shows
+from sample.picture_sheet import SheetConfig, Style
 from sample.starting_point import Start
 from train.drawing import Sampling
 from train.guidance import Guidance
@@ -120,6 +124,48 @@ def start_of(options: argparse.Namespace) -> Start:
     """What was chosen; raises ConfigError for what does not go together."""
     names = ("picture", "strength", "mask", "rounds", "towards")
     return Start(**{name: getattr(options, name) for name in names})
+
+
+def add_picture_options(parser: argparse.ArgumentParser, *, path: bool = False) -> None:
+    """What is shown of a drawing: its sheet and, with `path`, the way from noise."""
+    group = parser.add_argument_group("what is shown of it")
+    usual, way = SheetConfig(), PathConfig()
+    group.add_argument(
+        "--sheet",
+        choices=list(get_args(Style)),
+        default=usual.style,
+        help="sheet.png: rows under their class's name, the seeds as well, or a plain grid"
+        f" ({usual.style})",
+    )
+    group.add_argument("--columns", type=int, default=usual.columns, help="of the sheet (12)")
+    if not path:
+        return
+    group.add_argument(
+        "--path",
+        choices=["gif", "webp"],
+        default=way.kind,
+        help="an animation of each picture's way from noise into DIR/paths, and a sheet of them",
+    )
+    group.add_argument(
+        "--path-shows",
+        choices=list(get_args(Shows)),
+        default=way.shows,
+        help="the picture with the noise that is left, or what the model takes it for"
+        f" ({way.shows})",
+    )
+    group.add_argument(
+        "--frames", type=int, default=way.frames, help=f"of an animation, at most ({way.frames})"
+    )
+
+
+def sheet_of(options: argparse.Namespace) -> SheetConfig:
+    """What was chosen; raises ConfigError for what is out of range."""
+    return SheetConfig(style=options.sheet, columns=options.columns)
+
+
+def path_of(options: argparse.Namespace) -> PathConfig:
+    """What was chosen; raises ConfigError for what is out of range."""
+    return PathConfig(kind=options.path, shows=options.path_shows, frames=options.frames)
 
 
 def _add_guidance(group: argparse._ArgumentGroup, usual: Guidance) -> None:

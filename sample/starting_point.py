@@ -128,7 +128,7 @@ def upright_image(content: bytes, name: object, channels: int) -> Image.Image:
             return colour_image(content, limits=_LIMITS)[0].convert("RGBA")
         image = rasterise(content, limits=_LIMITS).image
     except PictureError as error:
-        raise DataError(f"{name} cannot be started from: {error}") from error
+        raise DataError(f"{name} cannot be used: {error}") from error
     return image.convert("L") if channels == 1 else image
 
 

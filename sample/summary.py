@@ -17,7 +17,7 @@ from dataset.packed import PackedDataset
 from dataset.provenance import SPLITS
 from dataset.workspace import Workspace
 from sample.inspection import Inspection, read_record
-from sample.pictures import MANIFEST
+from sample.pictures import manifest_of
 from train.checkpoint import checkpoint_folders
 from train.run_folder import RunFolder
 
@@ -155,13 +155,14 @@ def _trained(run: Path) -> Part:
 
 
 def _drawn(folder: Path) -> Part:
-    manifest = _read_json(folder / MANIFEST)
-    if manifest is None:
+    manifest = manifest_of(folder)
+    if not manifest:
         return _missing("drawn", f"no drawing in {folder}")
     how = [str(manifest.get("sampler"))]  # all that is said of an autoencoder's
     if "steps" in manifest:
         how += [f"{manifest['steps']} steps", f"guidance {manifest.get('guidance')}"]
-    number = _count(len(manifest.get("pictures", [])), "picture")
+    listed = manifest.get("pictures")
+    number = _count(len(listed) if isinstance(listed, list) else 0, "picture")
     return Part("drawn", [f"{number} ({', '.join(how)})"])
 
 
@@ -172,9 +173,23 @@ def _checked(folder: Path) -> list[Part]:
     inspection = Inspection(folder, record, fresh=False)
     report = inspection.report.resolve()
     return [
-        Part("checked", [_listed(inspection.counts), *audit_lines(record)]),
+        Part("checked", [_listed(inspection.counts), share_line(record), *audit_lines(record)]),
         Part("report", [str(report), report.as_uri()]),
     ]
+
+
+def share_line(record: Mapping[str, Any]) -> str:
+    """How many per cent of the pictures are copies, as far as can be told."""
+    share = record["share"]
+    if share["rate"] is None:
+        if not share["judged"]:
+            return "copies: their share cannot be estimated, as no picture could be put to the test"
+        return f"copies: their share of the {share['judged']} pictures cannot be estimated"
+    low, high = share["interval"]
+    return (
+        f"copies: an estimated {share['rate']:.1%} of {share['judged']} judged pictures"
+        f" [{low:.1%}-{high:.1%}]"
+    )
 
 
 def audit_lines(record: Mapping[str, Any]) -> list[str]:
@@ -211,6 +226,6 @@ def _count(number: int, noun: str) -> str:
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -87,7 +87,7 @@ def _corners(view: View, height: int, width: int) -> list[tuple[Places, Weights]
     Places (H * W,) number pixels row by row; weights (H * W, 1) sum to 1 over the list.
     """
     # Where each pixel of the view lies in the picture, in shares of half the side from the middle.
-    down, right = np.meshgrid(_middles(height), _middles(width), indexing="ij")
+    down, right = np.meshgrid(middles(height), middles(width), indexing="ij")
     turn, aspect = np.deg2rad(view.degrees), height / width
     cos, sin = np.cos(turn) * view.zoom, np.sin(turn) * view.zoom
     across = cos * right - sin * aspect * down + view.right
@@ -108,7 +108,8 @@ def _corners(view: View, height: int, width: int) -> list[tuple[Places, Weights]
     return [(at, w[:, None].astype(np.float32)) for at, w in corners if w.max() > 1e-6]
 
 
-def _middles(pixels: int) -> NDArray[np.float64]:
+def middles(pixels: int) -> NDArray[np.float64]:
+    """Where the middles of so many pixels lie, from -1 to 1."""
     return (2.0 * np.arange(pixels) + 1.0) / pixels - 1.0
 
 

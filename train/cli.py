@@ -7,6 +7,7 @@ import argparse
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from dataset.command_line import CommandLine, add_config_options
@@ -33,6 +34,7 @@ from train.printing import (
     print_facts,
     readable_plan,
 )
+from train.watching import watched
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ def _add_run(line: CommandLine) -> None:
         "Train, or go on where the run of this name stopped.",
         """python -m train run --config tiny --packed data/pack.h5
         python -m train run --config tiny --packed data/pack.h5 --name short --set images=2000
-        python -m train run --config icon --packed data/pack.h5 --batch auto
+        python -m train run --config icon --packed data/pack.h5 --batch auto --watch
         python -m train run --config tiny --packed data/pack.h5 --dry-run""",
     )
     add_config_options(run, "the run, or the name of a preset (default: tiny)", keys=TrainConfig)
@@ -85,7 +87,16 @@ def _add_run(line: CommandLine) -> None:
         action="store_true",
         help="begin anew; an existing run of this name is renamed to NAME.1",
     )
+    _add_watch(run)
     run.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+
+def _add_watch(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--watch",
+        action="store_true",
+        help="compare pictures of each checkpoint with the pack meanwhile (python -m sample watch)",
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -113,6 +124,7 @@ def _add_resume(line: CommandLine) -> None:
         help="change a key that nothing learnt so far depends on, such as images; may be repeated",
     )
     resume.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    _add_watch(resume)
     resume.add_argument("--json", action="store_true", help="print the outcome as JSON")
     resume.set_defaults(restart=False)
 
@@ -130,7 +142,9 @@ def _train(config: TrainConfig, runs: Path, options: argparse.Namespace) -> int:
             facts = plan(config, runs, restart=options.restart)
             print_facts(facts if options.json else readable_plan(facts), options.json)
         return 0
-    outcome = train(config, runs, restart=options.restart)
+    is_watched = options.watch and first_rank()
+    with watched(runs / config.name) if is_watched else nullcontext():
+        outcome = train(config, runs, restart=options.restart)
     if first_rank():
         print(plain_json(to_mapping(outcome)) if options.json else outcome_line(outcome))
     return 0

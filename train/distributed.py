@@ -91,8 +91,8 @@ class JoinedRanks(Ranks):
                 f"rank {self.rank} of {self.world} did not meet the others within {timeout_s:g} s;"
                 " start all with one torchrun"
             ) from error
-        store = dist.distributed_c10d._get_default_store()
-        self.roll = RollCall(store, self.rank, self.world)
+        self.store = dist.distributed_c10d._get_default_store()
+        self.roll = RollCall(self.store, self.rank, self.world)
         self._asked: tuple[Tensor, dist.Work] | None = None
 
     def agreed(self, request: bool) -> bool:
@@ -198,24 +198,31 @@ class JoinedRanks(Ranks):
 
 @contextmanager
 def joined_ranks(config: TrainConfig) -> Iterator[Ranks]:
+    """`met_ranks` for a run; raises ConfigError for a batch of fewer pictures than ranks, too."""
+    cuda = config.device != "cpu" and torch.cuda.is_available()
+    with met_ranks(config.rank_timeout_s, cuda=cuda) as ranks:
+        if config.batch < ranks.world:
+            raise ConfigError(
+                f"a batch of {config.batch} leaves some of the {ranks.world} processes without a"
+                f" picture; set batch to {ranks.world} or more"
+            )
+        yield ranks
+
+
+@contextmanager
+def met_ranks(timeout_s: float, *, cuda: bool) -> Iterator[Ranks]:
     """This process among those that torchrun started, or alone.
 
     Whatever they end with, one of them says it and all others end in silence. Raises WorldError
-    when another rank is lost, ConfigError for a batch of fewer pictures than ranks.
+    when another rank is lost.
     """
     alone = torchrun_ranks()
     if alone.world == 1:
         yield ALONE
         return
     speak_alone(alone)
-    cuda = config.device != "cpu" and torch.cuda.is_available()
-    ranks = JoinedRanks(alone, config.rank_timeout_s, cuda=cuda)
+    ranks = JoinedRanks(alone, timeout_s, cuda=cuda)
     try:
-        if config.batch < ranks.world:
-            raise ConfigError(
-                f"a batch of {config.batch} leaves some of the {ranks.world} processes without a"
-                f" picture; set batch to {ranks.world} or more"
-            )
         yield ranks
         ranks.leave()
     except (PipelineError, OSError, RuntimeError, KeyboardInterrupt) as error:

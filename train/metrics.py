@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +20,7 @@ from train.device import peak_flops
 from train.estimate import estimate
 from train.figures import NO_FIGURES, Figures
 from train.gradients import uses_bfloat16
+from train.memorising import novelty_note
 from train.run_folder import RunFolder
 from train.subject import Subject
 
@@ -77,6 +79,7 @@ class Metrics:
         self._silent = silent
         self.folder, self.config, self.work = folder, config, work
         self.figures, self.validation, self.rate = NO_FIGURES, math.nan, math.nan
+        self.novelty = ""  # what `sample watch` says of the run
         self._events = None if silent else event_writer(folder, images_seen)
         self.restart(images_seen)
 
@@ -132,6 +135,7 @@ class Metrics:
             self.validation = validation
             line["validation"] = _finite(validation)
         if not self._silent:
+            self.novelty = novelty_note(self.folder.path)
             self.folder.add_stats(line)
             self._add_events(line, images_seen)
 
@@ -157,6 +161,8 @@ class Metrics:
             parts.append(f"{done / 1e9:.1f} GFLOP/s")
         if self.figures.skipped:
             parts.append(f"{self.figures.skipped} batches skipped")
+        if self.novelty:
+            parts.append(self.novelty)
         return ", ".join(parts)
 
     def _add_events(self, line: dict[str, Any], images_seen: int) -> None:
@@ -183,6 +189,18 @@ def event_writer(folder: RunFolder, images_seen: int) -> Any:
         purge_step=images_seen + 1 if folder_of_events.exists() else None,
         filename_suffix=f".{images_seen:09d}",  # two of one second would be one file
     )
+
+
+def side_writer(folder: Path, images_seen: int) -> Any:
+    """TensorBoard's writer of a folder of its own, None where tensorboardX is not installed.
+
+    What the training purges on going back it purges in its own folder alone.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), filename_suffix=f".{images_seen:09d}")
 
 
 def _finite(number: float) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from train.checkpoint import Checkpoint, checkpoint_folders
 from train.estimate import estimate
+from train.memorising import novelty_lines
 from train.milestones import budget
 from train.outcome import Outcome
 from train.presets import Preset, PresetCosts
@@ -104,6 +105,7 @@ def checkpoint_facts(checkpoint: Checkpoint) -> dict[str, Any]:
         "snapshots": sorted(path.name for path in (run / "snapshots").glob("[0-9]*")),
         "previews": sorted(str(path) for path in (run / "previews").glob("*.png")),
         "last_figures": stats[-1] if stats else None,
+        "novelty": novelty[-1] if (novelty := novelty_lines(run)) else None,
     }
 
 

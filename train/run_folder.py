@@ -6,10 +6,11 @@ runs/NAME/  config.json  stats.jsonl  tensorboard/  previews/*.png  checkpoints/
 import fcntl
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dataset.atomic_file import write_json, write_text
 from dataset.config import to_mapping
@@ -19,6 +20,9 @@ from train.config import TrainConfig
 from train.learning_rate import learning_rate
 
 log = logging.getLogger(__name__)
+
+# `is_held` has the lock for an instant, longer where its process must wait for a processor.
+_ASKING_S, _ASKED = 0.05, 20
 
 # Keys that change nothing learnt but, some of them, its rounding and which activations drop out:
 # a run may go on with others.
@@ -57,14 +61,27 @@ class RunFolder:
         """Hold the run for this process; raises ConfigError if another one is training it."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            for _ in range(_ASKED):
+                if _taken(lock):
+                    break
+                time.sleep(_ASKING_S)
+            else:
                 raise ConfigError(
                     f"{self.path} is being trained by another process; wait for it, or choose"
                     " another --name"
-                ) from error
+                )
             yield
+
+    def is_held(self) -> bool:
+        """Whether a process is training this run just now; asking holds the lock for an instant."""
+        try:
+            with (self.path / ".lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
 
     def set_aside(self) -> None:
         """Start afresh: rename an existing run to NAME.1, NAME.2 ...; nothing is deleted."""
@@ -153,6 +170,15 @@ class RunFolder:
                 f"{self.path} holds a run with {key} = {then.get(key)!r}, now it is"
                 f" {wanted.get(key)!r}; choose another --name, or --restart"
             )
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Whether the lock is this process's now; it is not while another one has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_free(key: str, config: TrainConfig) -> bool:

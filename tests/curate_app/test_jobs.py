@@ -99,6 +99,11 @@ def test_job_that_fails_says_why_in_its_own_line(at_work: Jobs) -> None:
     assert job.error == "--set: size is 1; it must be 8 to 512 pixels"
 
 
+def test_job_that_was_killed_without_a_word_says_so() -> None:
+    killed = Job(id=1, kind="pack", title="", command=[], state="failed", exit_code=-9)
+    assert killed.error == "signal 9 ended it, as when memory runs short; try again"
+
+
 def test_one_job_of_a_kind_runs_at_a_time_and_the_others_wait(at_work: Jobs, endless: Path) -> None:
     first = at_work.start("scrape", [], "First")
     second = at_work.start("scrape", [], "Second")

@@ -453,3 +453,23 @@ def test_no_page_is_wider_than_a_phone(screen_of: ScreenOf, drawn: DrawnCatalogu
             assert width <= 390, path
     finally:
         screen.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_bar_holds_every_screen_on_a_page_of_1280_pixels(
+    screen_of: ScreenOf, drawn: DrawnCatalogue
+) -> None:
+    drawn.add(drawing(1))
+    screen = screen_of(drawn)
+    size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    screen.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        for path in ("", "novelty", "assess"):
+            screen.open(path)
+            page, hidden = screen.browser.execute_script(
+                "const bar = document.querySelector('.bar nav');"
+                "return [document.documentElement.scrollWidth, bar.scrollWidth - bar.clientWidth]"
+            )
+            assert page <= 1280, path
+            assert hidden == 0, path
+    finally:
+        screen.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

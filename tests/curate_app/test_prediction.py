@@ -164,6 +164,7 @@ def test_votes_alone_are_learned_and_measured() -> None:
         assert by_name[name].count == count
 
 
+@pytest.mark.slow
 def test_stars_alone_are_learned_and_measured() -> None:
     looks, facts = painted_looks(200, seed=7)
     space = FeatureSpace([block_of(looks)])

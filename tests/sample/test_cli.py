@@ -149,7 +149,7 @@ def test_draw_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["draw", "{run}", "--label", "bat"], 2, "did you mean bar"),
         (["draw", "{run}", "--steps", "100000"], 2, "steps"),
         (["draw", "{run}", "--count", "0"], 2, "count"),
-        (["draw", "{run}", "--per-class", "0"], 2, "per_class is 0; it must be 1 or more"),
+        (["draw", "{run}", "--per-class", "0"], 2, "per_class is 0; it must be from 1"),
         (["draw", "{run}", "--steps", "0"], 2, "steps"),
         (["draw", "{run}", "--guidance", "-1"], 2, "guidance"),
         (["draw", "{run}", "--guidance-between", "3", "2"], 2, "sigma_from"),

@@ -21,9 +21,12 @@ from sample.draw import (
     draw,
     draw_batch,
     known_labels,
+    origin,
     plan_pictures,
 )
+from sample.picture_sheet import SheetConfig
 from tests.train.drawn_pack import tiny_config, write_drawn_pack
+from train.augment_config import AugmentConfig
 from train.checkpoint import Checkpoint, load_checkpoint
 from train.drawing import Sampling
 from train.guidance import Guidance
@@ -302,16 +305,44 @@ def test_more_steps_than_the_model_has_are_refused_before_drawing(
     assert not (tmp_path / "s").exists()
 
 
-def test_the_sheet_shows_every_picture_three_times_as_large(
-    checkpoint: Checkpoint, tmp_path: Path
-) -> None:
+def test_the_sheet_shows_every_picture_magnified(checkpoint: Checkpoint, tmp_path: Path) -> None:
     draw(checkpoint, replace(CONFIG, count=26), tmp_path)  # 13 of each class: two rows each
     sheet = pixels(tmp_path / "sheet.png")
-    assert sheet.shape[0] >= 4 * 24
-    assert sheet.shape[1] >= 12 * 24
-    first = pixels(tmp_path / "00000.png").repeat(3, axis=0).repeat(3, axis=1)
-    windows = np.lib.stride_tricks.sliding_window_view(sheet, (24, 24, 3))[:, :, 0]
-    assert (windows == first).all(axis=(2, 3, 4)).any()
+    assert sheet.shape[0] >= 4 * 96
+    assert sheet.shape[1] >= 12 * 96
+    for number in (0, 12, 25):  # the first of a row
+        one = pixels(tmp_path / f"{number:05d}.png").repeat(12, axis=0).repeat(12, axis=1)
+        tops = range(sheet.shape[0] - 95)
+        assert any((sheet[top : top + 96, 16:112] == one).all() for top in tops)
+
+
+def test_another_sheet_is_made_of_the_same_pictures(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    draw(checkpoint, CONFIG, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("0*.png")}
+    sheet = pixels(tmp_path / "sheet.png")
+    plain = replace(CONFIG, sheet=SheetConfig(style="plain", columns=2))
+    assert draw(checkpoint, plain, tmp_path).drawn == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("0*.png")} == before
+    assert pixels(tmp_path / "sheet.png").shape != sheet.shape
+    assert json.loads((tmp_path / "manifest.json").read_text())["sheet"]["style"] == "plain"
+
+
+def test_the_manifest_names_the_run_and_how_its_pictures_were_changed(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    warped = replace(
+        checkpoint.config, flip=True, augment=AugmentConfig(probability=0.2, rotation=0.0)
+    )
+    told = origin(replace(checkpoint, config=warped))
+    draw(checkpoint, CONFIG, tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["training"] == origin(checkpoint)["training"]
+    assert manifest["training"]["augment"]["probability"] == 0.0
+    assert manifest["run"] == str(checkpoint.run)
+    assert manifest["checkpoint"] == str(checkpoint.path)
+    assert told["training"]["flip"] is True
+    augment = told["training"]["augment"]
+    assert (augment["probability"], augment["rotation"], augment["x_flip"]) == (0.2, 0.0, True)
 
 
 def test_numbers_that_are_not_finite_are_drawn_and_counted(
@@ -339,6 +370,7 @@ def test_a_damaged_checkpoint_is_refused(checkpoint: Checkpoint, tmp_path: Path)
     ("name", "value"),
     [
         ("count", 0),
+        ("count", 10_000_001),
         ("per_class", -1),
         ("batch", -1),
         ("seed", -1),

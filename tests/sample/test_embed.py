@@ -6,7 +6,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dataset.pixels import Pixels
-from sample.embed import CONTRAST_FLOOR, Embedder, LumaChroma, contrast
+from sample.embed import (
+    CONTRAST_FLOOR,
+    Embedder,
+    LumaChroma,
+    Vectors,
+    contrast,
+    light_and_dark,
+    luma,
+)
 from tests.sample.drawings import drawing, drawings
 
 EMBEDDER: Embedder = LumaChroma()
@@ -46,6 +54,32 @@ def test_colour_tells_apart_but_weighs_less_than_shape() -> None:
     picture = drawing(3)
     recoloured = picture[..., ::-1].copy()
     assert 0.1 < apart(picture, recoloured) < apart(picture, drawing(4))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_grey_copy_is_never_far(seed: int) -> None:
+    picture = drawing(seed)
+    luma = np.rint(picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    assert apart(picture, np.repeat(luma[..., None], 3, axis=2)) < 0.23
+
+
+@pytest.mark.parametrize(("coarse", "length"), [(True, 64), (False, 256)])
+def test_light_and_dark_are_told_without_colour(coarse: bool, length: int) -> None:
+    def told(pictures: Pixels) -> Vectors:
+        return light_and_dark(luma(pictures), coarse=coarse)
+
+    pictures = drawings(range(6))
+    vectors = told(pictures)
+    assert vectors.shape == (6, length)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    darker = (pictures * 0.6 + 20).astype(np.uint8)
+    assert np.abs(told(darker) - vectors).max() < 0.02
+    assert np.abs(told(np.zeros((1, 32, 32, 3), np.uint8))).max() == 0
+
+
+def test_white_is_the_lightest() -> None:
+    colours = np.array([[(255, 255, 255), (0, 255, 0), (255, 0, 0), (0, 0, 255)]], np.uint8)
+    assert luma(colours[None])[0, 0] == pytest.approx([255, 149.7, 76.2, 29.1], abs=0.1)
 
 
 def test_noise_on_a_blank_picture_is_not_taken_for_a_drawing() -> None:

@@ -197,7 +197,7 @@ def test_the_command_writes_beside_the_run_and_says_so(
         (["{plain}", "--from", "{small}"], 2, "upscale.from_size"),
         (["{enlarger}", "--from", "{missing}"], 2, "no picture or folder"),
         (["{enlarger}", "--from", "{large}"], 2, "a.png is 8 x 8, this model enlarges 4 x 4"),
-        (["{enlarger}", "--from", "{text}"], 3, "text.png cannot be started from"),
+        (["{enlarger}", "--from", "{text}"], 3, "text.png cannot be used: "),
         (["{enlarger}", "--from", "{empty}"], 3, "no pictures"),
         (["{enlarger}", "--from", "{small}", "--noise", "0.3"], 2, "from 0 to the 0.2"),
         (["{enlarger}", "--from", "{small}", "--noise", "nan"], 2, "noise is nan"),

@@ -9,7 +9,13 @@ from PIL import Image
 
 from dataset.errors import ConfigError, DataError
 from dataset.packed import PackedDataset
-from sample.pictures import content_hash, decode_pictures, list_pictures
+from sample.pictures import (
+    as_colour,
+    content_hash,
+    decode_pictures,
+    list_pictures,
+    trained_with,
+)
 from tests.sample.drawings import drawing, drawings, provenance, save_pictures, write_pictures
 
 
@@ -39,7 +45,19 @@ def test_the_manifest_names_pictures_labels_and_seeds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "{}", '{"pictures": 3}', '{"pictures": [{}]}', '{"pictures": [{"file": 1}]}'],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"pictures": 3}',
+        '{"pictures": [{}]}',
+        '{"pictures": [{"file": 1}]}',
+        '{"pictures": [{"file": "a.png", "seed": 1e999}]}',
+        '{"pictures": [{"file": "a\\u0000.png", "seed": 1}]}',
+        '{"pictures": [{"file": "a.png", "seed": 1, "label_name": "\\ud800"}]}',
+    ],
 )
 def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content)
@@ -47,7 +65,7 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
         list_pictures(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/b.png"])
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/b.png", "..", ""])
 def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path, name: str) -> None:
     listed = {"pictures": [{"file": name, "seed": 0}]}
     (tmp_path / "manifest.json").write_text(json.dumps(listed))
@@ -99,6 +117,44 @@ def test_what_is_no_picture_is_counted_out_with_its_reason(
     assert reasons == {"empty.png": "empty", "page.png": "html", "torn.png": "truncated"}
 
 
+def test_floating_point_pictures_are_read_unless_their_numbers_are_none(
+    tmp_path: Path, pack: PackedDataset
+) -> None:
+    levels = drawing(1)[..., 0].astype(np.float32)
+    Image.fromarray(levels).save(tmp_path / "grey.tif")
+    for name, value in (("nan", np.nan), ("endless", np.inf)):
+        levels[3, 4] = value
+        Image.fromarray(levels).save(tmp_path / f"{name}.tiff")
+    readable, pictures, unreadable = decode_pictures(list_pictures(tmp_path)[0], pack)
+    assert [file.name for file in readable] == ["grey.tif"]
+    assert np.array_equal(pictures[0, ..., 1], drawing(1)[..., 0])
+    assert {refused.name for refused in unreadable} == {"nan.tiff", "endless.tiff"}
+    assert all("not numbers" in refused.reason for refused in unreadable)
+
+
+def test_a_file_s_hash_is_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"abc")
+    (file,), _ = list_pictures(tmp_path)
+    assert file.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("content", "known"),
+    [
+        ("{", None),
+        ("[]", None),
+        ('{"training": 3}', None),
+        ('{"training": {"flip": true}}', {"flip": True}),
+    ],
+)
+def test_the_manifest_may_say_how_the_model_was_trained(
+    tmp_path: Path, content: str, known: object
+) -> None:
+    assert trained_with(tmp_path) is None
+    (tmp_path / "manifest.json").write_text(content)
+    assert trained_with(tmp_path) == known
+
+
 def test_a_pack_of_oblong_pictures_is_refused(tmp_path: Path) -> None:
     oblong = drawings(range(3))[:, :24]
     facts = [provenance(row) for row in range(3)]
@@ -114,3 +170,10 @@ def test_the_hash_is_of_names_and_bytes(tmp_path: Path) -> None:
     assert content_hash(list_pictures(tmp_path)[0]) == before
     (tmp_path / "000.png").rename(tmp_path / "002.png")
     assert content_hash(list_pictures(tmp_path)[0]) != before
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_no_pictures_are_still_pictures(channels: int) -> None:
+    seen = as_colour(np.empty((0, 8, 8, channels), np.uint8))
+    assert seen.shape == (0, 8, 8, 3)
+    assert seen.dtype == np.uint8

@@ -92,7 +92,7 @@ def test_favicon_normalises_over_the_batch_while_it_learns_and_not_afterwards() 
     assert torch.allclose(drawing[0], drawing[1], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["favicon", "dogs93m"])
+@pytest.mark.parametrize("name", ["favicon", pytest.param("dogs93m", marks=pytest.mark.slow)])
 def test_time_is_counted_in_entries_of_the_table(name: str) -> None:
     def prediction(steps: int, time: float) -> Tensor:
         torch.manual_seed(0)

@@ -40,7 +40,9 @@ def test_a_rate_is_the_median_of_its_rounds() -> None:
         ({}, COLOUR),
         ({"diffusion": {"schedule": "edm", "prediction": "edm", "levels": "lognormal"}}, COLOUR),
         ({"augment": {"probability": 0.5}, "flip": True}, COLOUR),
-        ({"network": "favicon"}, Subject.of_pictures((3, 32, 32))),
+        pytest.param(
+            {"network": "favicon"}, Subject.of_pictures((3, 32, 32)), marks=pytest.mark.slow
+        ),
         ({"upscale": {"from_size": 4}}, COLOUR),
         ({"kind": "vae", "vae": {"base_channels": 8}}, COLOUR),
     ],

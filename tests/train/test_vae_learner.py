@@ -57,7 +57,7 @@ def train_until(images: int, config: TrainConfig, runs: Path) -> None:
         train(config, runs, on_checkpoint=die)
 
 
-@pytest.mark.parametrize("adversarial_weight", [0.0, 0.1])
+@pytest.mark.parametrize("adversarial_weight", [0.0, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_pictures_are_restored_better_than_by_the_mean_picture(
     tmp_path: Path, adversarial_weight: float
 ) -> None:
