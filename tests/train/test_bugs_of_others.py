@@ -532,7 +532,7 @@ def test_a_network_that_must_keep_such_weights_is_learnt_all_the_same(
 
 
 def test_noise_is_added_to_the_clean_picture_and_not_to_one_noised_before(pack: Path) -> None:
-    learner = learner_of(tiny_config(pack, batch=40, diffusion={"schedule": "linear"}))
+    learner = learner_of(tiny_config(pack, batch=40, shares=1, diffusion={"schedule": "linear"}))
     batches = batches_of(learner.config)
     shown: list[Tensor] = []
     learner.network.register_forward_pre_hook(lambda _module, args: shown.append(args[0]))
