@@ -233,7 +233,7 @@ def _form_or_fault(given: dict[str, str], run: Run | None) -> tuple[DrawForm, st
 def _missing() -> str:
     """What has to be installed before anything can be drawn, "" if all is there."""
     if importlib.util.find_spec("torch") is None:
-        return "Drawing needs PyTorch, which is not installed here: pip install 'pedigree[sample]'"
+        return "Drawing needs PyTorch, which is not installed here: pip install -e '.[sample]'"
     return ""
 
 

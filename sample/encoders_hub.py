@@ -162,7 +162,7 @@ def _transformers() -> Any:
     except (ImportError, RuntimeError) as error:
         raise WorldError(
             "DINOv2 and CLIP need transformers, which is not installed or does not load: pip"
-            " install 'pedigree[encoders]'"
+            " install -e '.[encoders]'"
         ) from error
     library: Any = transformers
     library.logging.set_verbosity_error()

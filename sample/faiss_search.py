@@ -40,7 +40,7 @@ def is_there() -> bool:
 def require() -> None:
     """Raise ConfigError where faiss is missing."""
     if faiss is None:
-        raise ConfigError("faiss is not installed; pip install 'pedigree[sample]', or take torch")
+        raise ConfigError("faiss is not installed; pip install -e '.[sample]', or take torch")
 
 
 def one_thread() -> None:

@@ -167,7 +167,7 @@ def _empty_figure(width: float, height: float) -> "Figure":
         from matplotlib.figure import Figure
     except (ImportError, RuntimeError) as error:
         raise WorldError(
-            "plots need matplotlib, which is not installed; pip install 'pedigree[train]'"
+            "plots need matplotlib, which is not installed; pip install -e '.[train]'"
         ) from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

@@ -95,7 +95,7 @@ def _paths(picture: Pixels, flat: bool) -> str:
         import vtracer
     except (ImportError, RuntimeError) as error:
         raise WorldError(
-            f"vtracer cannot be loaded ({error}); pip install 'pedigree[sample]', or --no-svg"
+            f"vtracer cannot be loaded ({error}); pip install -e '.[stickers]', or --no-svg"
         ) from error
     buffer = io.BytesIO()
     image = Image.fromarray(picture)

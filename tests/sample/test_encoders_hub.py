@@ -152,7 +152,7 @@ def test_without_transformers_one_line_says_what_to_install(
     clip_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(WorldError, match=r"pip install 'pedigree\[encoders\]'") as caught:
+    with pytest.raises(WorldError, match=r"pip install -e '\.\[encoders\]'") as caught:
         open_hub_encoder("clip", str(clip_folder), CPU)
     assert "\n" not in str(caught.value)
 

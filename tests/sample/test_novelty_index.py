@@ -268,7 +268,7 @@ def test_without_faiss_torch_searches(
     lone = build_index(pack, LumaChroma(), views=declared_views(32)[:3])
     assert lone.backend == "torch"
     assert lone.recall is None
-    with pytest.raises(ConfigError, match="pip install 'pedigree"):
+    with pytest.raises(ConfigError, match=r"pip install -e '\.\[sample\]'"):
         build_index(pack, LumaChroma(), backend="faiss")
 
 

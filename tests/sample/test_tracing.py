@@ -93,7 +93,7 @@ def test_pictures_of_another_size_are_a_mistake() -> None:
 
 def test_without_vtracer_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vtracer", None)
-    with pytest.raises(WorldError, match=r"pip install 'pedigree\[sample\]', or --no-svg"):
+    with pytest.raises(WorldError, match=r"pip install -e '\.\[stickers\]', or --no-svg"):
         traced(disc(), disc(), "", flat=True)
 
 
