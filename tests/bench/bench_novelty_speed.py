@@ -1,6 +1,6 @@
 """The novelty index: seconds, memory, and what codes miss; pictures made here.
 
-1,000 samples against 10,000 originals under every declared view; 10,000 against 486,000, original
+1,000 samples scored against 10,000 originals under every declared view; 10,000 against 486,000, original
 view only; faiss beside torch's matrix product and top-k; coded beside exact. The packs lie in
 PEDIGREE_BENCH_FOLDER or TMPDIR (2 GB); PEDIGREE_SHARE=0.1 takes a tenth of everything.
 """
@@ -22,6 +22,7 @@ from dataset.pixels import Pixels
 from dataset.provenance import Provenance
 from sample import faiss_search, torch_search
 from sample.embed import LumaChroma
+from sample.nearness import measure
 from sample.novelty_index import Neighbours, NoveltyIndex, build_index
 from sample.views import View, apply_view, declared_views
 from tests.bench.fresh_process import Watched, watched
@@ -86,8 +87,14 @@ def build(path: str, views: int) -> None:
 
 
 def search(path: str, views: int, samples: int) -> None:
-    """Load the index and search it for new pictures."""
-    opened(Path(path), views).search(made(samples, seed=1), DEPTH)
+    """Load the index and search it for new pictures; with several views, align them as well, which
+    is all that their scores take."""
+    index, pictures = opened(Path(path), views), made(samples, seed=1)
+    if views > 1:
+        pack = PackedDataset(Path(path))
+        measure(pictures, index, pack, depth=5, reference=DEPTH - 5, least_reference=10)
+    else:
+        index.search(pictures, DEPTH)
     _spent(Path(path)).write_text(str(time.process_time()))
 
 
