@@ -1,8 +1,8 @@
 """The novelty index: seconds, memory, and what codes miss; pictures made here.
 
-1,000 samples scored against 10,000 originals under every declared view; 10,000 searched in 486,000,
-original view only; faiss beside torch's matrix product and top-k; coded beside exact. The packs lie in
-PEDIGREE_BENCH_FOLDER or TMPDIR (2 GB); PEDIGREE_SHARE=0.1 takes a tenth of everything.
+1,000 samples scored against 10,000 originals under every declared view; 10,000 searched among
+486,000, original view only; faiss beside torch's matrix product and top-k; coded beside exact. The
+packs lie in PEDIGREE_BENCH_FOLDER or TMPDIR (2 GB); PEDIGREE_SHARE=0.1 takes a tenth of all.
 """
 
 import os
